@@ -1,0 +1,59 @@
+"""Settings, read from the environment (prefix `SRP_`) when they are asked for, never at import.
+
+The default is everything embedded under one home folder; each setting moves one part to a server.
+"""
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+
+
+class Settings(BaseSettings):
+    """All settings of the product; README.md lists them with their meaning for a user."""
+
+    model_config = SettingsConfigDict(env_prefix="SRP_", frozen=True, extra="ignore", env_ignore_empty=True)
+
+    home: Path = Field(Path(".srp"), description="folder of everything that the embedded default keeps")
+    catalogue: Path = Field(
+        PROJECT_ROOT / "examples" / "sample" / "catalogue.yaml", description="YAML file that declares products and entities"
+    )
+    database_url: SecretStr | None = Field(
+        None, description="SQLAlchemy address of the registry and of Dagster's storage (PostgreSQL); SQLite in the home if unset"
+    )
+    warehouse_url: str | None = Field(
+        None, description="folder or object-store address of landing, builds and cases; the home's folder `warehouse` if unset"
+    )
+    spark_remote: str | None = Field(
+        None, validation_alias="SPARK_REMOTE", description="address of a Spark Connect server; a local one is started if unset"
+    )
+    spark_master: str = Field("local[*]", description="master of the local Spark server")
+    spark_memory: str = Field("2g", description="memory of the local Spark server's JVM")
+    spark_port: int = Field(0, ge=0, le=65535, description="port of the local Spark server; 0 takes a free one")
+    recall_window_seconds: float = Field(300, ge=0, description="a batch closes when its oldest waiting task is this old")
+    recall_window_tasks: int = Field(50, ge=1, description="a batch closes at once when this many tasks wait")
+    recall_retention_days: float = Field(30, gt=0, description="batches older than this lose their partition, scratch and cases")
+    recall_attempts: int = Field(3, ge=1, description="how often a task is tried before it has failed")
+    broadcast_rows: int = Field(
+        1_000_000, ge=0, description="join keys up to this number are broadcast; more go through the bucketed join"
+    )
+    build_retention_hours: float = Field(24, gt=0, description="a replaced build is kept this long for the scans that read it")
+
+    @property
+    def home_folder(self) -> Path:
+        """The home as an absolute path."""
+        return self.home.expanduser().resolve()
+
+    @property
+    def warehouse_location(self) -> str:
+        """Where landing, builds and cases are kept: an absolute path or an object-store address."""
+        return self.warehouse_url or str(self.home_folder / "warehouse")
+
+    @property
+    def registry_url(self) -> str:
+        """SQLAlchemy address of the registry database."""
+        if self.database_url is not None:
+            return self.database_url.get_secret_value()
+        return f"sqlite:///{self.home_folder / 'registry.sqlite'}"

@@ -1,0 +1,84 @@
+"""Files of the warehouse, on a local disk or in an object store, through one door.
+
+Paths in the registry are relative to the warehouse's location, so that a home can be moved. A file appears whole or not at all.
+"""
+
+from functools import cached_property
+from pathlib import Path
+from uuid import uuid4
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyarrow import fs
+
+from srp_assets.errors import Unavailable
+
+
+class Storage:
+    """The folder or bucket at `location`: an absolute path, or an address that pyarrow knows (`s3://bucket/folder`)."""
+
+    def __init__(self, location: str) -> None:
+        self.location = location
+
+    def __reduce__(self) -> tuple[type["Storage"], tuple[str]]:
+        return Storage, (self.location,)
+
+    @cached_property
+    def _resolved(self) -> tuple[fs.FileSystem, str]:
+        if "://" in self.location:
+            return fs.FileSystem.from_uri(self.location)
+        return fs.LocalFileSystem(), self.location
+
+    @property
+    def filesystem(self) -> fs.FileSystem:
+        """The pyarrow file system that `path` belongs to."""
+        return self._resolved[0]
+
+    @property
+    def is_local(self) -> bool:
+        """Whether files are on a disk of this machine."""
+        return isinstance(self.filesystem, fs.LocalFileSystem)
+
+    def path(self, relative: str) -> str:
+        """The path of a file for `filesystem`."""
+        return f"{self._resolved[1].rstrip('/')}/{relative}"
+
+    def address(self, relative: str) -> str:
+        """The address under which Spark reads a file or folder."""
+        if self.is_local:
+            return Path(self.path(relative)).resolve().as_uri()
+        scheme = self.location.split("://", 1)[0]
+        return f"{'s3a' if scheme == 's3' else scheme}://{self.path(relative)}"
+
+    def write(self, relative: str, table: pa.Table, *, row_group_rows: int = 131_072) -> int:
+        """Writes a table as one Parquet file (zstd), whole or not at all; returns its size in bytes.
+
+        Raises:
+            Unavailable: if the place cannot be written (disk full, no permission).
+        """
+        target = self.path(relative)
+        written = f"{target}.{uuid4().hex}.partial" if self.is_local else target
+        try:
+            self.filesystem.create_dir(target.rsplit("/", 1)[0], recursive=True)
+            with self.filesystem.open_output_stream(written) as stream:
+                pq.write_table(table, stream, compression="zstd", row_group_size=row_group_rows, coerce_timestamps="us")
+            if self.is_local:
+                self.filesystem.move(written, target)
+            return self.filesystem.get_file_info(target).size
+        except OSError as error:
+            raise Unavailable(
+                f"cannot write: {error.strerror or error}", where=target, remedy="free space, or correct the permissions or SRP_HOME"
+            ) from error
+
+    def read(self, relative: str, columns: list[str] | None = None) -> pa.Table:
+        """Reads one Parquet file."""
+        return pq.read_table(self.path(relative), columns=columns, filesystem=self.filesystem, partitioning=None)
+
+    def exists(self, relative: str) -> bool:
+        """Whether a file or folder is there."""
+        return self.filesystem.get_file_info(self.path(relative)).type != fs.FileType.NotFound
+
+    def delete_tree(self, relative: str) -> None:
+        """Deletes a folder with all that is in it; none there is fine."""
+        if self.exists(relative):
+            self.filesystem.delete_dir(self.path(relative))
