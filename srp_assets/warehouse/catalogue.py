@@ -217,9 +217,13 @@ class Relation(Strict):
 
 
 class Pattern(Strict):
-    """A connected, acyclic set of filtered objects that a strategy may join."""
+    """A connected, acyclic set of filtered objects that a strategy may join.
+
+    `edges` names the relations that hold, as pairs of objects; without it, all declared relations between the objects do.
+    """
 
     objects: tuple[Name, ...] = Field(min_length=1)
+    edges: tuple[tuple[Name, Name], ...] | None = None
 
     @cached_property
     def object_set(self) -> frozenset[str]:
@@ -264,6 +268,9 @@ class Catalogue(Strict):
                 self._require(name, self.objects, f"patterns.{number}")
             if len(pattern.object_set) != len(pattern.objects):
                 raise ValueError(f"patterns.{number} repeats an object")
+            for edge in pattern.edges or ():
+                if not any(relation.objects == frozenset(edge) <= pattern.object_set for relation in self.relations):
+                    raise ValueError(f"patterns.{number}.edges: no relation between {' and '.join(edge)} of the pattern is declared")
             edges = self.edges(pattern)
             if len(edges) != len(pattern.objects) - 1 or not self._connected(pattern, edges):
                 raise ValueError(f"patterns.{number} ({'+'.join(pattern.objects)}) is not connected and acyclic under the relations")
@@ -288,8 +295,13 @@ class Catalogue(Strict):
         return self.entities[self.objects[object_name].entity]
 
     def edges(self, pattern: Pattern) -> tuple[Relation, ...]:
-        """The relations between objects of a pattern."""
-        return tuple(relation for relation in self.relations if relation.objects <= pattern.object_set)
+        """The relations that hold between the objects of a pattern."""
+        chosen = None if pattern.edges is None else {frozenset(edge) for edge in pattern.edges}
+        return tuple(
+            relation
+            for relation in self.relations
+            if relation.objects <= pattern.object_set and (chosen is None or relation.objects in chosen)
+        )
 
     def pattern_of(self, objects: frozenset[str]) -> Pattern | None:
         """The declared pattern with exactly these objects."""
