@@ -35,7 +35,7 @@ TYPES_OF_KIND: dict[Kind, tuple[ColumnType, ...]] = {
 }
 """The types a column of each kind may have; the first is the default."""
 
-RESERVED_COLUMNS = frozenset({"product", "visible", "period", "landed_at", "source", "source_row", "row_hash", "bucket"})
+RESERVED_COLUMNS = frozenset({"product", "visible", "period", "landed_at", "source", "source_row", "row_hash", "moved_to", "bucket"})
 
 
 class Strict(BaseModel):

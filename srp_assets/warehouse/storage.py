@@ -3,6 +3,8 @@
 Paths in the registry are relative to the warehouse's location, so that a home can be moved. A file appears whole or not at all.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from uuid import uuid4
@@ -50,8 +52,9 @@ class Storage:
         scheme = self.location.split("://", 1)[0]
         return f"{'s3a' if scheme == 's3' else scheme}://{self.path(relative)}"
 
-    def write(self, relative: str, table: pa.Table, *, row_group_rows: int = 131_072) -> int:
-        """Writes a table as one Parquet file (zstd), whole or not at all; returns its size in bytes.
+    @contextmanager
+    def parquet_writer(self, relative: str, schema: pa.Schema) -> Iterator[pq.ParquetWriter]:
+        """A writer of one Parquet file (zstd) that appears, whole, when the block ends without an error.
 
         Raises:
             Unavailable: if the place cannot be written (disk full, no permission).
@@ -60,15 +63,36 @@ class Storage:
         written = f"{target}.{uuid4().hex}.partial" if self.is_local else target
         try:
             self.filesystem.create_dir(target.rsplit("/", 1)[0], recursive=True)
-            with self.filesystem.open_output_stream(written) as stream:
-                pq.write_table(table, stream, compression="zstd", row_group_size=row_group_rows, coerce_timestamps="us")
+            try:
+                with (
+                    self.filesystem.open_output_stream(written) as stream,
+                    pq.ParquetWriter(stream, schema, compression="zstd", coerce_timestamps="us") as writer,
+                ):
+                    yield writer
+            except BaseException:
+                if self.is_local:
+                    Path(written).unlink(missing_ok=True)
+                raise
             if self.is_local:
                 self.filesystem.move(written, target)
-            return self.filesystem.get_file_info(target).size
         except OSError as error:
             raise Unavailable(
                 f"cannot write: {error.strerror or error}", where=target, remedy="free space, or correct the permissions or SRP_HOME"
             ) from error
+
+    def write(self, relative: str, table: pa.Table, *, row_group_rows: int = 131_072) -> int:
+        """Writes a table as one Parquet file (zstd), whole or not at all; returns its size in bytes.
+
+        Raises:
+            Unavailable: if the place cannot be written (disk full, no permission).
+        """
+        with self.parquet_writer(relative, table.schema) as writer:
+            writer.write_table(table, row_group_size=row_group_rows)
+        return self.size(relative)
+
+    def size(self, relative: str) -> int:
+        """Size of a file in bytes."""
+        return self.filesystem.get_file_info(self.path(relative)).size
 
     def read(self, relative: str, columns: list[str] | None = None) -> pa.Table:
         """Reads one Parquet file."""
