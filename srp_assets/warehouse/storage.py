@@ -102,6 +102,11 @@ class Storage:
         """Whether a file or folder is there."""
         return self.filesystem.get_file_info(self.path(relative)).type != fs.FileType.NotFound
 
+    def folders(self, relative: str) -> list[str]:
+        """The names of the folders in a folder, in order; none where it is not there."""
+        selector = fs.FileSelector(self.path(relative), allow_not_found=True)
+        return sorted(entry.base_name for entry in self.filesystem.get_file_info(selector) if entry.type == fs.FileType.Directory)
+
     def delete_tree(self, relative: str) -> None:
         """Deletes a folder with all that is in it; none there is fine."""
         if self.exists(relative):
