@@ -3,7 +3,7 @@
 Paths in the registry are relative to the warehouse's location, so that a home can be moved. A file appears whole or not at all.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import fs
 
-from srp_assets.errors import Unavailable
+from srp_assets.errors import NotFound, Unavailable
 
 
 class Storage:
@@ -88,11 +88,19 @@ class Storage:
         """
         with self.parquet_writer(relative, table.schema) as writer:
             writer.write_table(table, row_group_size=row_group_rows)
-        return self.size(relative)
+        return self.sizes([relative])[0]
 
-    def size(self, relative: str) -> int:
-        """Size of a file in bytes."""
-        return self.filesystem.get_file_info(self.path(relative)).size
+    def sizes(self, relative: Sequence[str]) -> list[int]:
+        """Sizes of files in bytes.
+
+        Raises:
+            NotFound: if one is missing.
+        """
+        infos = self.filesystem.get_file_info([self.path(name) for name in relative])
+        for info in infos:
+            if info.type != fs.FileType.File:
+                raise NotFound("a file of the warehouse is missing", where=info.path, remedy="restore it from a backup")
+        return [info.size for info in infos]
 
     def read(self, relative: str, columns: list[str] | None = None) -> pa.Table:
         """Reads one Parquet file."""

@@ -1,0 +1,157 @@
+"""Building periods: which task reads which landing files, one Spark job for each entity, and the record that makes the result current.
+
+A build is a folder of its own below `builds/`; nothing names it until all of it is written, so one that is interrupted leaves the old build
+as it was. `retention.py` deletes what nothing names.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from math import ceil
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from sqlalchemy import Connection, Engine
+
+from srp_assets.errors import InvalidInput, nearest
+from srp_assets.warehouse.catalogue import Catalogue
+from srp_assets.warehouse.plan_build import LandingPart, Manifest, collect_manifest, newest_versions, read_landing, write_files
+from srp_assets.warehouse.registry import landing_files, last_ingest, products
+from srp_assets.warehouse.registry_builds import Build, BuildFile, PeriodKey, record_builds
+from srp_assets.warehouse.storage import Storage
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+Progress = Callable[[str, int, int], None]
+"""Told what is being done, how much of it is done, and of how much (0 if that is not known)."""
+
+BUILDS_FOLDER = "builds"
+
+TASK_BYTES = 32 << 20
+"""Compressed landing that one task reads: a few seconds of work, and a few hundred megabytes of rows."""
+
+SMALLEST_SPLIT = 8
+"""Tasks that a build's reading is split into at least, if it has as many files: enough for the cores of a laptop."""
+
+
+def build_periods(
+    spark: "SparkSession",
+    engine: Engine,
+    storage: Storage,
+    catalogue: Catalogue,
+    keys: Iterable[PeriodKey],
+    run_id: str | None = None,
+    progress: Progress | None = None,
+) -> list[Build]:
+    """Builds periods from all that has landed for them until now and makes the builds current; one Spark job for each entity.
+
+    A period without rows gets a build too: then a scan knows that there is nothing.
+
+    Raises:
+        InvalidInput: if the catalogue has no such entity.
+        Unavailable: if Spark or the disk fails; the old builds stay current then.
+    """
+    by_entity: dict[str, list[PeriodKey]] = defaultdict(list)
+    for key in sorted(set(keys)):
+        if key.entity not in catalogue.entities:
+            raise InvalidInput(f"unknown entity {key.entity!r}", remedy=nearest(key.entity, catalogue.entities))
+        by_entity[key.entity].append(key)
+    built: list[Build] = []
+    for number, (entity, entity_keys) in enumerate(by_entity.items()):
+        if progress:
+            progress(f"building {len(entity_keys):,} periods of {entity}", number, len(by_entity))
+        built += _build_entity(spark, engine, storage, catalogue, entity, entity_keys, run_id)
+    if progress:
+        progress("built", len(by_entity), len(by_entity))
+    return built
+
+
+def _build_entity(
+    spark: "SparkSession",
+    engine: Engine,
+    storage: Storage,
+    catalogue: Catalogue,
+    entity_name: str,
+    keys: Sequence[PeriodKey],
+    run_id: str | None,
+) -> list[Build]:
+    entity = catalogue.entities[entity_name]
+    with engine.connect() as connection:
+        through = last_ingest(connection)
+        files = landing_files(connection, keys, through)
+    folder = f"{BUILDS_FOLDER}/{entity_name}/{uuid4().hex}"
+    tasks = reading_tasks(storage, files)
+    try:
+        manifest: list[Manifest] = []
+        if tasks:
+            landed = read_landing(spark, storage, entity, tasks)
+            manifest = collect_manifest(write_files(newest_versions(landed, entity), storage, entity, folder))
+    except BaseException:
+        storage.delete_tree(folder)
+        raise
+    # From here on the folder stays whatever happens: where a commit's answer is lost, the registry may name it.
+    with engine.begin() as connection:
+        return record_builds(connection, builds_of_manifest(keys, manifest, through, run_id))
+
+
+def reading_tasks(storage: Storage, files: Mapping[tuple[str, str, str], Sequence[str]]) -> list[list[LandingPart]]:
+    """Spreads landing files over tasks of about the same size; a large file is split by its row groups."""
+    paths = [path for period_files in files.values() for path in period_files]
+    sizes = dict(zip(paths, storage.sizes(paths), strict=True))
+    parts: list[tuple[float, LandingPart]] = []
+    for (_, product, period), period_files in files.items():
+        for path in period_files:
+            split = max(1, ceil(sizes[path] / TASK_BYTES))
+            parts += [(sizes[path] / split, LandingPart(path, product, period, part, split)) for part in range(split)]
+    count = min(len(parts), max(SMALLEST_SPLIT, ceil(sum(sizes.values()) / TASK_BYTES)))
+    tasks: list[list[LandingPart]] = [[] for _ in range(count)]
+    # Dealt out from the largest to the smallest, so that each task gets some of every size.
+    for number, (_, part) in enumerate(sorted(parts, reverse=True)):
+        tasks[number % count].append(part)
+    return tasks
+
+
+def builds_of_manifest(keys: Iterable[PeriodKey], manifest: Iterable[Manifest], through: int, run_id: str | None) -> list[Build]:
+    """One build for each key, from what was written for it."""
+    written: dict[tuple[str, str], list[Manifest]] = defaultdict(list)
+    for row in manifest:
+        written[row.product, row.period].append(row)
+    now = datetime.now(UTC)
+    builds = []
+    for key in keys:
+        rows = sorted(written[key.product, key.period], key=lambda row: (not row.visible, row.bucket))
+        files = tuple(BuildFile(row.path, row.visible, row.bucket, row.rows, row.bytes) for row in rows if row.path is not None)
+        builds.append(
+            Build(
+                build_id=0,
+                entity=key.entity,
+                product=key.product,
+                period=key.period,
+                through_ingest=through,
+                rows_visible=sum(file.rows for file in files if file.visible),
+                rows_hidden=sum(file.rows for file in files if not file.visible),
+                superseded=sum(row.superseded for row in rows),
+                moved=sum(row.moved for row in rows),
+                files=files,
+                built_at=now,
+                run_id=run_id,
+            )
+        )
+    return builds
+
+
+def keys_to_build(
+    connection: Connection, catalogue: Catalogue, entity: str, periods: Iterable[str], limit_to: Sequence[str] | None = None
+) -> list[PeriodKey]:
+    """The keys of an entity's periods: for the catalogue's products, or where it is open for those that landed; `limit_to` some of them.
+
+    Raises:
+        InvalidInput: if `limit_to` names a product that there is not.
+    """
+    known = products(connection) if catalogue.products == "open" else sorted(catalogue.products)
+    for name in limit_to or ():
+        if name not in known:
+            raise InvalidInput(f"unknown product {name!r}", where="products", remedy=nearest(name, known))
+    chosen = known if limit_to is None else sorted(set(limit_to))
+    return [PeriodKey(entity, product, period) for product in chosen for period in periods]
