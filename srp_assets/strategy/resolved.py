@@ -15,8 +15,8 @@ from srp_assets.wordlists.resolved import ResolvedList
 Match = Literal["=", "!=", "in", "<", "<=", ">", ">=", "between", "matches", "contains", "contains_any", "contains_all", "is"]
 """Every way a rule may compare a feature; `features.py` says which kind allows which."""
 
-Literal_ = bool | int | float | str
-RuleValue = Literal_ | tuple[Literal_, ...]
+Scalar = bool | int | float | str
+RuleValue = Scalar | tuple[Scalar, ...]
 """What a resolved rule compares with: one literal, or several for `in`, `between`, `contains_any` and `contains_all`."""
 
 

@@ -1,0 +1,156 @@
+"""What rules may ask: the features of an entity, the matches that each kind allows, and the type of the value that each match takes.
+
+A rule that passes here is well typed, so that no evaluator has to wonder what comparing a text with a number might mean.
+"""
+
+import math
+from typing import Any
+
+from srp_assets.errors import InvalidInput, nearest
+from srp_assets.strategy.resolved import Feature, Match, RuleValue, Scalar
+from srp_assets.strategy.times import iso_utc, parse_time
+from srp_assets.warehouse.catalogue import ColumnType, Entity, Kind
+
+ORDERED: tuple[Match, ...] = ("=", "!=", "<", "<=", ">", ">=", "between")
+
+MATCHES: dict[Kind, tuple[Match, ...]] = {
+    "id": ("=", "in"),
+    "enum": ("=", "in"),
+    "text": ("matches", "contains"),
+    "metric": ORDERED,
+    "time": ORDERED,
+    "array": ("contains_any", "contains_all"),
+    "map": (),
+    "flag": ("is",),
+    "media": (),
+}
+"""The matches of each kind. A map is asked by one of its keys (see `MAP_VALUES`); media is only shown."""
+
+MAP_VALUES: dict[ColumnType, tuple[Kind, ColumnType]] = {
+    "map<string,string>": ("enum", "string"),
+    "map<string,float64>": ("metric", "float64"),
+}
+"""The kind and type of what lies under a map's key."""
+
+SEVERAL: frozenset[Match] = frozenset({"in", "between", "contains_any", "contains_all"})
+"""The matches whose value is a list."""
+
+INT64 = range(-(2**63), 2**63)
+
+EXAMPLES: dict[ColumnType, str] = {
+    "int64": "a whole number, like 100",
+    "float64": "a number, like 0.5",
+    "string": 'a text, like "abc" (numbers and true/false need quotes)',
+    "timestamp": "a time, like 2024-03-09 or 2024-03-09T14:30:00Z",
+    "bool": "true or false",
+}
+
+
+def features_of(entity: Entity) -> dict[str, Feature]:
+    """The features that the catalogue gives an entity: each column, and each composite of text columns."""
+    basic = {
+        name: Feature(name=name, kind=column.kind, type=column.value_type, parts=(name,)) for name, column in entity.columns.items()
+    }
+    composite = {
+        name: Feature(name=name, kind="text", type="string", parts=feature.concat) for name, feature in entity.features.items()
+    }
+    return basic | composite
+
+
+def compared_as(feature: Feature) -> tuple[Kind, ColumnType]:
+    """The kind and type that a rule on the feature compares: those under a map's key, the elements of an array, or its own."""
+    if feature.type == "list<string>":
+        return feature.kind, "string"
+    return MAP_VALUES.get(feature.type, (feature.kind, feature.type))
+
+
+def check_match(feature: Feature, match: str, key: str | None) -> None:
+    """Refuses a match that the feature's kind does not allow, and a key that is missing or out of place.
+
+    Raises:
+        InvalidInput: saying what would be valid.
+    """
+    is_map = feature.type in MAP_VALUES
+    if is_map and key is None:
+        raise InvalidInput(f"feature {feature.name!r} is a map and needs a key", remedy="name the entry, like key: spam")
+    if key is not None and not is_map:
+        raise InvalidInput(f"feature {feature.name!r} is of kind {feature.kind} and takes no key", remedy="leave the key out")
+    kind, _ = compared_as(feature)
+    if not MATCHES[kind]:
+        raise InvalidInput(f"feature {feature.name!r} is of kind {kind}, which no rule can ask", remedy="use another feature")
+    if match not in MATCHES[kind]:
+        raise InvalidInput(
+            f"match {match!r} does not fit feature {feature.name!r} of kind {kind}", remedy=nearest(match, MATCHES[kind])
+        )
+
+
+def typed_value(feature: Feature, match: Match, value: Any, allowed: tuple[str, ...] = ()) -> RuleValue:
+    """The value of a rule in the feature's own type; repeated elements of a list count once.
+
+    Args:
+        feature: what the rule looks at.
+        match: a match that the feature allows, other than `matches`.
+        value: as written.
+        allowed: the values that an enum declares; none means any.
+
+    Raises:
+        InvalidInput: if the value does not fit, saying what would.
+    """
+    _, type_ = compared_as(feature)
+    if match not in SEVERAL:
+        if isinstance(value, list | tuple):
+            raise InvalidInput(f"match {match!r} takes one value, not a list", remedy=f"write {EXAMPLES[type_]}")
+        return _typed(type_, value, match, allowed)
+    if not isinstance(value, list | tuple):
+        raise InvalidInput(f"match {match!r} takes a list of values", remedy="write [" + ("low, high" if match == "between" else "a, b") + "]")
+    values = tuple(_typed(type_, element, match, allowed) for element in value)
+    if match != "between":
+        if not values:
+            raise InvalidInput(f"match {match!r} needs at least one value")
+        return tuple(dict.fromkeys(values))
+    if len(values) != 2:
+        raise InvalidInput("match 'between' takes two values, the lowest and the highest that fit", remedy="write [low, high]")
+    if _order(type_, values[0]) > _order(type_, values[1]):
+        raise InvalidInput(f"no value lies between {values[0]} and {values[1]}", remedy="write the lower bound first")
+    return values
+
+
+def _order(type_: ColumnType, value: Scalar) -> Any:
+    return parse_time(str(value)) if type_ == "timestamp" else value
+
+
+def _typed(type_: ColumnType, value: Any, match: Match, allowed: tuple[str, ...]) -> Scalar:
+    misfit = InvalidInput(f"{_shown(value)} does not fit type {type_}", remedy=f"write {EXAMPLES[type_]}")
+    if type_ == "bool":
+        if not isinstance(value, bool):
+            raise misfit
+        return value
+    if type_ in ("int64", "float64"):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            raise misfit
+        if type_ == "int64":
+            if value != int(value) or int(value) not in INT64:
+                raise misfit
+            value = int(value)
+        elif abs(value) > 2**1023:
+            raise misfit
+        else:
+            value = float(value)
+    elif not isinstance(value, str):
+        raise misfit
+    elif type_ == "timestamp":
+        try:
+            return iso_utc(parse_time(value))
+        except ValueError as error:
+            raise misfit from error
+    if match == "contains" and value == "":
+        raise InvalidInput("every text contains the empty text", remedy="write the text to look for")
+    if allowed and str(value) not in allowed:
+        raise InvalidInput(f"{_shown(value)} is not among the declared values", remedy=nearest(str(value), allowed))
+    return value
+
+
+def _shown(value: Any) -> str:
+    """A value as it may stand in a message: on one line, and not endless."""
+    shown = repr(value)
+    return shown if len(shown) <= 60 else shown[:57] + "..."

@@ -1,0 +1,293 @@
+"""Hypothesis strategies for any catalogue: rows, ingests of their versions, word lists, resolved strategies, batches of them.
+
+Values come from small pools that rows, rules and word lists share, so that rules hit, rows join and bounds are met exactly. Everything is built
+backwards from the catalogue: a generated rule is well typed by construction.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import product
+from random import Random
+from typing import Any
+
+from hypothesis import strategies as st
+
+from srp_assets.strategy.features import MAP_VALUES, MATCHES, compared_as, features_of
+from srp_assets.strategy.resolved import AllOf, AnyOf, Feature, Node, Not, ResolvedStrategy, Rule, rules_of
+from srp_assets.strategy.times import iso_utc
+from srp_assets.warehouse.catalogue import Catalogue, Column, ColumnType, Entity, Pattern
+from srp_assets.wordlists.resolved import ExemptGroup, ResolvedList
+
+Row = dict[str, Any]
+Rows = dict[str, list[Row]]
+
+PRODUCTS = ("alpha", "beta")
+"""The products of a catalogue that is open to any."""
+
+TOKENS = ("free", "gift", "Free", "help", "homework", "no", "作业", "免费", "café", "ＦＲＥＥ", "👍")
+NAMES = ("a", "b", "A", "北京")
+MAP_KEYS = ("spam", "toxic")
+TIMES = tuple(
+    datetime(2024, month, day, hour, minute, tzinfo=UTC) + timedelta(microseconds=microsecond)
+    for month, day, hour, minute, microsecond in (
+        (1, 1, 0, 0, 0),
+        (1, 31, 23, 59, 59_999_999),
+        (2, 1, 0, 0, 0),
+        (2, 1, 0, 0, 1),
+        (2, 29, 12, 30, 0),
+        (3, 1, 0, 0, 0),
+    )
+)
+POOLS: Mapping[ColumnType, Sequence[Any]] = {
+    "int64": (0, 1, 2, 3, 4, -1),
+    "float64": (0.0, 0.25, 0.5, 1.0, -1.5),
+    "string": NAMES,
+    "timestamp": TIMES,
+    "bool": (False, True),
+}
+IDS: Mapping[ColumnType, Sequence[Any]] = {"int64": (1, 2, 9, 10, 11, 100, -1), "string": ("a", "b", "A", "北京", "é", "10", "9")}
+"""Few, so that rows join; of different lengths, so that the order of numbers is not the order of their texts."""
+
+NULL_SHARE = 0.15
+FIRST_UPDATE = datetime(2024, 6, 1, tzinfo=UTC)
+
+
+def _scalar(random: Random, type_: ColumnType, allowed: Sequence[str] = (), *, is_id: bool = False) -> Any:
+    """A value of a type as a row holds it (a time as a datetime)."""
+    return random.choice(_pool(type_, allowed, is_id=is_id))
+
+
+def _pool(type_: ColumnType, allowed: Sequence[str] = (), *, is_id: bool = False) -> Sequence[Any]:
+    if allowed:
+        return [int(value) for value in allowed] if type_ == "int64" else allowed
+    if is_id and type_ in IDS:
+        return IDS[type_]
+    return POOLS[type_]
+
+
+def _value(random: Random, column: Column) -> Any:
+    """A value that a column may hold; null now and then unless it is required."""
+    if not column.required and random.random() < NULL_SHARE:
+        return None
+    type_ = column.value_type
+    if column.kind == "text":
+        return " ".join(random.choices(TOKENS, k=random.randrange(5)))
+    if type_ == "list<string>":
+        return random.choices(NAMES, k=random.randrange(4))
+    if type_ in MAP_VALUES:
+        return {key: _scalar(random, MAP_VALUES[type_][1]) for key in MAP_KEYS if random.random() < 0.6}
+    return _scalar(random, type_, column.values, is_id=column.kind == "id")
+
+
+def products_of(catalogue: Catalogue) -> tuple[str, ...]:
+    """The products that generated rows belong to."""
+    return PRODUCTS if catalogue.products == "open" else catalogue.products
+
+
+def _identities(catalogue: Catalogue, entity: Entity) -> list[Row]:
+    """Every product and key that a generated row may have."""
+    pools = [_pool(entity.columns[name].value_type, is_id=True) for name in entity.key]
+    return [dict(zip(("product", *entity.key), values, strict=True)) for values in product(products_of(catalogue), *pools)]
+
+
+def _entity_row(random: Random, entity: Entity, identity: Row) -> Row:
+    """One row of an entity with a given product and key."""
+    return {"product": identity["product"]} | {name: _value(random, column) for name, column in entity.columns.items()} | identity
+
+
+@st.composite
+def table_rows(draw: st.DrawFn, catalogue: Catalogue, *, max_rows: int = 12) -> Rows:
+    """The newest versions of all rows, by entity: keys are unique within a product; null, hidden, orphaned and joined rows among them.
+
+    Only the numbers of rows and one seed are drawn, each row follows from the seed and its place: this is quick. What is drawn is how many rows
+    are missing, because Hypothesis prefers small numbers, and sparse rows would seldom join.
+    """
+    seed = draw(st.integers(0, 2**32 - 1))
+    rows: Rows = {}
+    for name, entity in catalogue.entities.items():
+        identities = _identities(catalogue, entity)
+        Random(f"{seed} {name}").shuffle(identities)
+        most = min(max_rows, len(identities))
+        count = most - draw(st.integers(0, most))
+        rows[name] = [_entity_row(Random(f"{seed} {name} {place}"), entity, identity) for place, identity in enumerate(identities[:count])]
+    return rows
+
+
+@dataclass(frozen=True)
+class Ingest:
+    """What one ingest lands: rows of one product (without the column `product`), by entity."""
+
+    product: str
+    rows: Rows
+
+
+@st.composite
+def ingests(draw: st.DrawFn, catalogue: Catalogue, *, max_rows: int = 8, rounds: int = 3) -> tuple[list[Ingest], Rows]:
+    """A history of ingests, and the newest versions that must be in the tables after it.
+
+    Older versions differ anywhere but in their key: another publish time makes a row move, another visibility hides it again. Where the
+    entity says when it was updated, versions land in any order, and exact duplicates land again at any time; elsewhere the last one landed is
+    the newest, so versions land in their order and duplicates within one ingest.
+    """
+    newest = draw(table_rows(catalogue, max_rows=max_rows))
+    random = Random(draw(st.integers(0, 2**32 - 1)))
+    landed: dict[tuple[int, str], Rows] = {}
+    for entity_name, rows in newest.items():
+        entity = catalogue.entities[entity_name]
+        for place, row in enumerate(rows):
+            identity = {name: row[name] for name in ("product", *entity.key)}
+            versions = [*(_entity_row(random, entity, identity) for _ in range(random.choice((0, 0, 0, 1, 2)))), row]
+            if entity.updated_at:
+                versions = [
+                    version | {entity.updated_at: FIRST_UPDATE + timedelta(days=place, seconds=number)}
+                    for number, version in enumerate(versions)
+                ]
+                rows[place] = versions[-1]
+                copies = [version for version in versions for _ in range(random.choice((1, 1, 1, 2)))]
+                landings = [(random.randrange(rounds), version) for version in copies]
+            else:
+                order = sorted(random.sample(range(rounds), k=len(versions)))
+                landings = [
+                    (number, version) for number, version in zip(order, versions, strict=True) for _ in range(random.choice((1, 1, 1, 2)))
+                ]
+            for number, version in landings:
+                own = {column: value for column, value in version.items() if column != "product"}
+                landed.setdefault((number, row["product"]), {}).setdefault(entity_name, []).append(own)
+    return [Ingest(product_, landed[number, product_]) for number, product_ in sorted(landed)], newest
+
+
+def words() -> st.SearchStrategy[str]:
+    """Plain and logical words over the tokens that texts are made of."""
+    token = st.sampled_from(TOKENS)
+    return st.one_of(
+        token,
+        token,
+        st.tuples(token, token).map("&".join),
+        st.tuples(token, token).map("|".join),
+        st.tuples(token, token).filter(lambda pair: pair[0] != pair[1]).map("~".join),
+    )
+
+
+TRANSFORMS = ((), (), ("normalize",), ("simplify", "normalize"))
+
+
+@st.composite
+def resolved_lists(draw: st.DrawFn, *, max_size: int = 3) -> tuple[ResolvedList, ...]:
+    """The word lists that a batch of strategies shares; some have exempt words, transforms, or a second version."""
+    lists = []
+    for number in range(draw(st.integers(1, max_size))):
+        exempt_words = draw(st.lists(words(), max_size=1))
+        exempt = ExemptGroup(words=tuple(exempt_words), transforms=(), case_sensitive=draw(st.booleans()))
+        lists.append(
+            ResolvedList(
+                id=f"list-{number // 2}",
+                version=number % 2 + 1,
+                words=tuple(draw(st.lists(words(), min_size=1, max_size=3, unique=True))),
+                transforms=draw(st.sampled_from(TRANSFORMS)),
+                case_sensitive=draw(st.booleans()),
+                exempt=(exempt,) if exempt_words else (),
+            )
+        )
+    return tuple(lists)
+
+
+def list_key(list_: ResolvedList) -> str:
+    """How a resolved strategy names a list."""
+    return f"{list_.id}@{list_.version}"
+
+
+@st.composite
+def rules(draw: st.DrawFn, entity: Entity, lists: Sequence[ResolvedList]) -> Rule:
+    """Any well-typed rule on any feature of an entity, composite features that are documents among them."""
+    features = [feature for feature in features_of(entity).values() if MATCHES[compared_as(feature)[0]]]
+    text_columns = [name for name, column in entity.columns.items() if column.kind == "text"]
+    if len(text_columns) > 1:
+        features.append(Feature(name="joined-texts", kind="text", type="string", parts=(text_columns[-1], text_columns[0])))
+    by_kind: dict[str, list[Feature]] = {}
+    for feature in features:
+        by_kind.setdefault(feature.kind, []).append(feature)
+    feature = draw(st.sampled_from(by_kind[draw(st.sampled_from(sorted(by_kind)))]))
+    kind, type_ = compared_as(feature)
+    match = draw(st.sampled_from(MATCHES[kind]))
+    key = draw(st.sampled_from((*MAP_KEYS, "absent"))) if feature.type in MAP_VALUES else None
+    return Rule(feature=feature, match=match, value=draw(_rule_values(entity, feature, type_, match, lists)), key=key)
+
+
+def _rule_values(entity: Entity, feature: Feature, type_: ColumnType, match: str, lists: Sequence[ResolvedList]) -> st.SearchStrategy[Any]:
+    if match == "matches":
+        return st.sampled_from([list_key(list_) for list_ in lists])
+    if match == "contains":
+        return st.sampled_from((*TOKENS, " ", "\n", "e g"))
+    column = entity.columns.get(feature.name)
+    scalars = st.sampled_from(_pool(type_, column.values if column else (), is_id=feature.kind == "id"))
+    if match == "between":
+        pairs = st.tuples(scalars, scalars).map(lambda pair: tuple(sorted(pair)))
+        return pairs.map(lambda pair: tuple(map(iso_utc, pair))) if type_ == "timestamp" else pairs
+    if type_ == "timestamp":
+        return scalars.map(iso_utc)
+    if match in ("in", "contains_any", "contains_all"):
+        return st.lists(scalars, min_size=1, max_size=3, unique=True).map(tuple)
+    return scalars
+
+
+def nodes(entity: Entity, lists: Sequence[ResolvedList], *, max_leaves: int = 5) -> st.SearchStrategy[Node]:
+    """Nested logic over rules of one entity."""
+    return st.recursive(
+        rules(entity, lists),
+        lambda child: st.one_of(
+            st.lists(child, min_size=1, max_size=3).map(lambda children: AllOf(all=tuple(children))),
+            st.lists(child, min_size=1, max_size=3).map(lambda children: AnyOf(any=tuple(children))),
+            child.map(lambda node: Not(not_=node)),
+        ),
+        max_leaves=max_leaves,
+    )
+
+
+@st.composite
+def resolved_strategies(
+    draw: st.DrawFn, catalogue: Catalogue, lists: Sequence[ResolvedList], *, name: str = "strategy", pattern: Pattern | None = None
+) -> ResolvedStrategy:
+    """A strategy over a declared pattern (any, unless one is given), recalling any of its objects; objects without rules among them."""
+    pattern = pattern or draw(st.sampled_from(catalogue.patterns))
+    ruled = draw(st.sets(st.sampled_from(pattern.objects), min_size=1))
+    objects = {
+        object_name: draw(nodes(catalogue.entity_of(object_name), lists)) if object_name in ruled else None
+        for object_name in pattern.objects
+    }
+    used = {rule.value for node in objects.values() for rule in rules_of(node) if rule.match == "matches"}
+    return ResolvedStrategy(
+        id=name,
+        version=1,
+        products="*",
+        recall=draw(st.sampled_from(pattern.objects)),
+        objects=objects,
+        lists={list_key(list_): list_ for list_ in lists if list_key(list_) in used},
+        documents={f"strategy/{name}": 1},
+    )
+
+
+@dataclass(frozen=True)
+class Task:
+    """A strategy with where and over which publish times of the recalled object it runs."""
+
+    strategy: ResolvedStrategy
+    products: tuple[str, ...]
+    published_from: datetime | None
+    published_to: datetime | None
+
+
+@st.composite
+def batches(draw: st.DrawFn, catalogue: Catalogue, *, max_size: int = 20, same_pattern: bool = False) -> list[Task]:
+    """Up to `max_size` tasks that share their word lists, as a batch does; now and then two tasks share their whole strategy."""
+    lists = draw(resolved_lists())
+    pattern = draw(st.sampled_from(catalogue.patterns)) if same_pattern else None
+    tasks: list[Task] = []
+    for number in range(draw(st.integers(1, max_size))):
+        strategy = draw(resolved_strategies(catalogue, lists, name=f"strategy-{number}", pattern=pattern))
+        if tasks and draw(st.integers(0, 9)) == 0:
+            strategy = draw(st.sampled_from(tasks)).strategy
+        products = draw(st.lists(st.sampled_from(products_of(catalogue)), min_size=1, unique=True))
+        bounds = st.sampled_from((None, None, None, *TIMES))
+        tasks.append(Task(strategy, tuple(products), draw(bounds), draw(bounds)))
+    return tasks
