@@ -137,17 +137,17 @@ def _tasks_of(batch_id: str, target: TaskState) -> Update:
     return update(recall_task).where(recall_task.c.batch_id == batch_id, recall_task.c.state.in_(before))
 
 
-def _end(connection: Connection, attempt: Batch, target: BatchState, **values: Any) -> None:
+def _end(connection: Connection, ended: Batch, target: BatchState, **values: Any) -> None:
     columns = recall_batch.c
     moved = connection.execute(
         update(recall_batch)
         .where(
-            columns.batch_id == attempt.batch_id,
-            columns.state == attempt.state,
-            columns.attempt == attempt.attempt,
+            columns.batch_id == ended.batch_id,
+            columns.state == ended.state,
+            columns.attempt == ended.attempt,
             columns.state.in_(states_before(target, BATCH_TRANSITIONS)),
         )
         .values(state=target, **values)
     )
     if moved.rowcount != 1:
-        raise Conflict(f"batch {attempt.batch_id} is no longer at attempt {attempt.attempt} ({attempt.state})", where="batches")
+        raise Conflict(f"batch {ended.batch_id} is no longer at attempt {ended.attempt} ({ended.state})", where="batches")

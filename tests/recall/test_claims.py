@@ -83,9 +83,7 @@ def test_a_task_waits_for_the_builds_of_what_landed_before_it(engine: Engine, wi
     assert claim(engine, window, 300).task_ids == (waits,)
 
 
-def test_a_task_that_waits_for_builds_closes_no_window_for_others(
-    engine: Engine, window: Settings, sample_catalogue: Catalogue
-) -> None:
+def test_a_task_that_waits_for_builds_closes_no_window_for_others(engine: Engine, window: Settings, sample_catalogue: Catalogue) -> None:
     with engine.begin() as connection:
         land(connection, "post", "2024-01")
         add_task(connection, sample_catalogue, now=later(0))
@@ -93,9 +91,7 @@ def test_a_task_that_waits_for_builds_closes_no_window_for_others(
     assert claim(engine, window, 400).batch_id is None
 
 
-def test_only_periods_in_the_range_of_the_recalled_object_are_needed(
-    engine: Engine, window: Settings, sample_catalogue: Catalogue
-) -> None:
+def test_only_periods_in_the_range_of_the_recalled_object_are_needed(engine: Engine, window: Settings, sample_catalogue: Catalogue) -> None:
     with engine.begin() as connection:
         land(connection, "post", "2024-01")
         built(connection, "post", "2024-01")

@@ -58,9 +58,7 @@ def land(connection: Connection, entity: str, period: str, *, product: str = "au
     return ingest_id
 
 
-def built(
-    connection: Connection, entity: str, period: str, *, product: str = "aurora", visible: int = 5, hidden: int = 0
-) -> Build:
+def built(connection: Connection, entity: str, period: str, *, product: str = "aurora", visible: int = 5, hidden: int = 0) -> Build:
     """Records a build of everything that landed for one period."""
     files = tuple(
         BuildFile(path=f"{entity}/{product}/{period}/{shown}", visible=shown, bucket=0, rows=rows, bytes=1)

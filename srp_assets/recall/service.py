@@ -1,0 +1,171 @@
+"""Recall as a service: run a claimed batch and record what it found, release batches whose run died, forget old ones.
+
+Needs no framework: the Dagster asset and the sensor call these functions. Tasks come in through `submission.py`, are taken by `claims.py`;
+the scan itself is `plan_batch.py`.
+"""
+
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, Engine
+
+from srp_assets.errors import Conflict, SrpError
+from srp_assets.recall import registry, registry_batches
+from srp_assets.recall.batch import TaskSpec, entities_of
+from srp_assets.recall.completeness import judge
+from srp_assets.recall.worker import is_dead, this_process
+from srp_assets.settings import Settings
+from srp_assets.warehouse.catalogue import Catalogue
+from srp_assets.warehouse.registry_builds import Build, current_builds
+from srp_assets.warehouse.storage import Storage
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+Progress = Callable[[str, int, int], None]
+"""What is being done, how much of it is done, of how much."""
+
+BATCHES_FOLDER = "cases"
+"""Folder of the warehouse that holds a folder for each batch, and in it one for each attempt."""
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """What running a batch works with. `session` is called when Spark is needed, so that a server that cannot start fails the attempt."""
+
+    engine: Engine
+    storage: Storage
+    catalogue: Catalogue
+    settings: Settings
+    session: Callable[[], "SparkSession"]
+
+
+def run_batch_now(workshop: Workshop, batch_id: str, *, run_id: str | None = None, progress: Progress | None = None) -> registry.Batch:
+    """Tries a claimed batch once: scans, judges completeness and records all of it in one transaction.
+
+    A batch that is done already is left as it is. Whatever goes wrong is recorded and raised: the batch waits for its next try then, or
+    has failed if this was the last.
+
+    Raises:
+        Conflict: if another run tries the batch.
+    """
+    engine = workshop.engine
+    with engine.begin() as connection:
+        current = registry.batch(connection, batch_id)
+        if current.state == "done":
+            return current
+        attempt = registry_batches.begin_attempt(connection, batch_id, run_id=run_id, worker=this_process(), now=_now())
+    try:
+        _scan_and_record(workshop, attempt, progress)
+    except BaseException as error:
+        # Interrupts too: whoever stops a run by hand must not leave its tasks running for ever.
+        give_back(engine, attempt, _describe(error), workshop.settings)
+        raise
+    with engine.connect() as connection:
+        return registry.batch(connection, batch_id)
+
+
+def _scan_and_record(workshop: Workshop, attempt: registry.Batch, progress: Progress | None) -> None:
+    from srp_assets.recall.plan_batch import run_batch  # brings pyspark: half a second that only a scan should cost
+
+    catalogue = workshop.catalogue
+    with workshop.engine.connect() as connection:
+        task_ids = [task.task_id for task in registry.tasks(connection, batch_id=attempt.batch_id)]
+        specs = registry.task_specs(connection, task_ids)
+        builds = _builds(connection, catalogue, specs)
+    folder = f"{BATCHES_FOLDER}/{attempt.batch_id}/attempt-{attempt.attempt}"
+    result = run_batch(
+        workshop.session(),
+        workshop.storage,
+        catalogue,
+        specs,
+        builds,
+        folder,
+        broadcast_rows=workshop.settings.broadcast_rows,
+        progress=progress,
+    )
+    outcomes = [judge(catalogue, spec, builds, result.cells, result.case_counts.get(spec.task_id, 0)) for spec in specs]
+    summary = {
+        "tasks": len(specs),
+        "rows_scanned": result.rows_scanned,
+        "hits": result.hits,
+        "cases": sum(outcome.cases for outcome in outcomes),
+        "cells": len(result.cells),
+        "complete": sum(outcome.complete for outcome in outcomes),
+        "timings": result.timings,
+    }
+    with workshop.engine.begin() as connection:
+        registry_batches.finish_attempt(
+            connection, attempt, folder=result.cases_folder, summary=summary, outcomes=outcomes, cells=result.cells, now=_now()
+        )
+
+
+def _builds(connection: Connection, catalogue: Catalogue, specs: Sequence[TaskSpec]) -> dict[str, list[Build]]:
+    """The current builds of everything that the tasks read, as of one instant."""
+    used = sorted({product for spec in specs for product in spec.products})
+    return {entity: current_builds(connection, entity=entity, products=used) for entity in entities_of(catalogue, specs)}
+
+
+def give_back(engine: Engine, attempt: registry.Batch, error: dict[str, Any], settings: Settings) -> str:
+    """Records that an attempt failed, unless it has been taken over meanwhile; returns the state in which the batch is now."""
+    try:
+        with engine.begin() as connection:
+            return registry_batches.fail_attempt(connection, attempt, error, attempts=settings.recall_attempts, now=_now())
+    except Conflict:
+        with engine.connect() as connection:
+            return registry.batch(connection, attempt.batch_id).state
+
+
+def release_dead(engine: Engine, settings: Settings, *, has_ended: Callable[[str], bool]) -> list[str]:
+    """Releases batches whose run died without saying so; returns their ids.
+
+    `has_ended` is asked about the runs of batches that are running; that a process of this machine is gone is seen without asking.
+    """
+    with engine.connect() as connection:
+        running = registry.batches(connection, state="running")
+    dead = [attempt for attempt in running if is_dead(attempt.worker) or (attempt.run_id is not None and has_ended(attempt.run_id))]
+    for attempt in dead:
+        error = {"code": "died", "message": "the run ended without a result", "where": f"run {attempt.run_id}", "remedy": None}
+        give_back(engine, attempt, error, settings)
+    return [attempt.batch_id for attempt in dead]
+
+
+def forget_old(engine: Engine, storage: Storage, settings: Settings, *, now: datetime) -> list[str]:
+    """Deletes the cases and scratch of batches that ended longer ago than the retention; returns all batches that were ever removed.
+
+    The registry keeps their counts and cells, and says that the cases are gone.
+    """
+    limit = now - timedelta(days=settings.recall_retention_days)
+    with engine.connect() as connection:
+        ended = [*registry.batches(connection, state="done"), *registry.batches(connection, state="failed")]
+    for batch in ended:
+        if batch.finished_at is not None and batch.finished_at < limit:
+            with engine.begin() as connection:
+                registry_batches.remove_batch(
+                    connection, batch.batch_id, note=f"cases removed after {settings.recall_retention_days:g} days"
+                )
+    with engine.connect() as connection:
+        removed = [batch.batch_id for batch in registry.batches(connection, state="removed")]
+    # Also what an earlier call had no time for: the registry says so first, then the files go.
+    kept = set(storage.folders(BATCHES_FOLDER))
+    for batch_id in removed:
+        if batch_id in kept:
+            storage.delete_tree(f"{BATCHES_FOLDER}/{batch_id}")
+    return removed
+
+
+def _describe(error: BaseException) -> dict[str, Any]:
+    if isinstance(error, SrpError):
+        return error.as_dict()
+    name = type(error).__name__
+    text = " ".join(str(error).split())[:1000]
+    frame = traceback.extract_tb(error.__traceback__)[-1:]
+    where = f"{frame[0].name}, line {frame[0].lineno}" if frame else None
+    return {"code": "crashed", "message": f"{name}: {text}" if text else name, "where": where, "remedy": "see the run in the Dagster UI"}
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
