@@ -1,0 +1,255 @@
+"""The merged scan's kernel: what one worker does with the rows of one table.
+
+Each word list is looked for once, each distinct rule becomes one bit a row, each distinct sub-expression of the tasks' logic is evaluated
+once over these bits (packed, eight rows a byte), and only rows that fit some task leave, with the bitmap of the tasks that they fit.
+`reference.py` says the same one row at a time. No framework but numpy and pyarrow.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+
+from srp_assets.recall.compile import WORD_BITS, BatchPlan, Place, Probe, carried_columns, columns_of
+from srp_assets.recall.rules import evaluate_rule
+from srp_assets.strategy.resolved import AllOf, Feature, Node, Not, Rule
+from srp_assets.warehouse.catalogue import Condition
+from srp_assets.warehouse.schema import ARROW_TYPES
+from srp_assets.wordlists import scanner
+
+PackedBits = np.ndarray
+"""dtype uint8, shape (ceil(rows / 8),): one bit a row, least significant first; bits past the last row mean nothing."""
+
+HIT_WORD_BITS = 32
+"""A hit is one integer: its probe's number, shifted by this, plus its word's number in the list."""
+
+MATCHED_TYPE = pa.list_(pa.struct([pa.field("place", pa.int32()), pa.field("bit", pa.int32()), pa.field("rows", pa.int64())]))
+
+SCAN_FIELDS: tuple[pa.Field, ...] = (
+    pa.field("_place", pa.int32()),
+    pa.field("_product", pa.string()),
+    pa.field("_bits", pa.list_(pa.int64())),
+    pa.field("_hits", pa.list_(pa.int64())),
+    pa.field("_unit", pa.int32()),
+    pa.field("_scanned", pa.int64()),
+    pa.field("_matched", MATCHED_TYPE),
+)
+"""What the scan adds to the carried columns; entity columns never start with an underscore. A row that fits has the first four, a count of a
+unit has the place `COUNT_PLACE` and the last three."""
+
+COUNT_PLACE = -1
+
+
+class LogicTable:
+    """The distinct sub-expressions of many tasks' logic: equal ones have the same number and are evaluated once a batch."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[tuple[object, ...], int] = {}
+        self._expressions: list[tuple[object, ...]] = []
+
+    def add(self, node: Node) -> int:
+        """The number of a logic; equal logics have equal numbers."""
+        if isinstance(node, Rule):
+            return self._number(("rule", node))
+        if isinstance(node, Not):
+            return self._number(("not", self.add(node.not_)))
+        children = node.all if isinstance(node, AllOf) else node.any
+        return self._number(("all" if isinstance(node, AllOf) else "any", *sorted({self.add(child) for child in children})))
+
+    def _number(self, expression: tuple[object, ...]) -> int:
+        if expression not in self._numbers:
+            self._numbers[expression] = len(self._expressions)
+            self._expressions.append(expression)
+        return self._numbers[expression]
+
+    def evaluate(self, number: int, rows: "BatchRows", known: dict[int, PackedBits]) -> PackedBits:
+        """The rows that satisfy a logic; `known` keeps what this batch has already answered."""
+        if number in known:
+            return known[number]
+        operator, *operands = self._expressions[number]
+        if operator == "rule":
+            bits = rows.rule_bits(operands[0])
+        else:
+            parts = [self.evaluate(operand, rows, known) for operand in operands]
+            if operator == "not":
+                bits = ~parts[0]
+            else:
+                combine = np.bitwise_and if operator == "all" else np.bitwise_or
+                bits = combine.reduce(parts) if len(parts) > 1 else parts[0]
+        known[number] = bits
+        return bits
+
+
+@dataclass
+class BatchRows:
+    """One batch of rows and what is known about it; scans each text feature at most once."""
+
+    batch: pa.RecordBatch
+    scanners: "ProbeScanners"
+    hits: dict[Feature, scanner.Hits] = field(default_factory=dict)
+
+    def rule_bits(self, rule: Rule) -> PackedBits:
+        """One bit a row for a rule."""
+        if rule.match != "matches":
+            return np.packbits(evaluate_rule(rule, self.batch), bitorder="little")
+        found = self.feature_hits(rule.feature)
+        held = np.zeros(self.batch.num_rows, dtype=bool)
+        held[found.row[found.list == self.scanners.list_number(Probe(rule.feature, str(rule.value)))]] = True
+        return np.packbits(held, bitorder="little")
+
+    def feature_hits(self, feature: Feature) -> scanner.Hits:
+        """The hits of all lists that any task looks for in a feature."""
+        if feature not in self.hits:
+            self.hits[feature] = self.scanners.scan(feature, self.batch)
+        return self.hits[feature]
+
+
+class ProbeScanners:
+    """One scanner for each text feature, with the lists of all tasks."""
+
+    def __init__(self, plan: BatchPlan, probes: Sequence[Probe]) -> None:
+        self.probes = tuple(probes)
+        self._lists_of: dict[Feature, list[str]] = {}
+        for probe in self.probes:
+            self._lists_of.setdefault(probe.feature, []).append(probe.list_key)
+        self._scanners = {feature: scanner.compile([plan.lists[key] for key in keys]) for feature, keys in self._lists_of.items()}
+        number_of = {probe: number for number, probe in enumerate(self.probes)}
+        self._probe_numbers = {
+            feature: np.array([number_of[Probe(feature, key)] for key in keys], dtype=np.int64) for feature, keys in self._lists_of.items()
+        }
+
+    def list_number(self, probe: Probe) -> int:
+        """The number that the feature's scanner gives to a probe's list."""
+        return self._lists_of[probe.feature].index(probe.list_key)
+
+    def scan(self, feature: Feature, batch: pa.RecordBatch) -> scanner.Hits:
+        """All hits in one feature of a batch."""
+        parts = [batch.column(part) for part in feature.parts]
+        compiled = self._scanners[feature]
+        return compiled.scan(parts[0]) if len(parts) == 1 else compiled.scan_parts(parts)
+
+    def packed_hits(self, rows: BatchRows, chosen: np.ndarray) -> pa.ListArray:
+        """The hits of chosen rows, each as one integer, sorted by (probe, word) within a row.
+
+        Args:
+            rows: the batch, with the hits that its rules needed.
+            chosen: int64, shape (chosen rows,), ascending.
+        """
+        row_parts, hit_parts = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.int64)]
+        for feature, hits in rows.hits.items():
+            place = np.searchsorted(chosen, hits.row)
+            kept = place < len(chosen)
+            kept[kept] = chosen[place[kept]] == hits.row[kept]
+            row_parts.append(place[kept])
+            hit_parts.append((self._probe_numbers[feature][hits.list[kept]] << HIT_WORD_BITS) | hits.word[kept].astype(np.int64))
+        row_of, packed = np.concatenate(row_parts), np.concatenate(hit_parts)
+        order = np.lexsort((packed, row_of))
+        offsets = np.searchsorted(row_of[order], np.arange(len(chosen) + 1)).astype(np.int32)
+        return pa.ListArray.from_arrays(pa.array(offsets), pa.array(packed[order]))
+
+
+@dataclass
+class UnitCount:
+    """What was counted in one file: rows read, and rows that fit by (place, bit)."""
+
+    scanned: int = 0
+    matched: dict[tuple[int, int], int] = field(default_factory=dict)
+
+
+class EntityKernel:
+    """The compiled scan of one entity for a whole batch of tasks.
+
+    Args:
+        plan: the batch.
+        entity_name: the entity whose table is scanned.
+    """
+
+    def __init__(self, plan: BatchPlan, entity_name: str) -> None:
+        self._plan = plan
+        self._places = plan.places_of(entity_name)
+        self._table = LogicTable()
+        self._logic = {place.index: [self._table.add(node) for node in place.logic] for place in self._places}
+        self._scanners = ProbeScanners(plan, plan.probes(entity_name))
+        self._active: dict[tuple[str, str, bool], list[tuple[Place, tuple[int, ...]]]] = {}
+        self.columns = columns_of(plan, entity_name)
+        self.carried = carried_columns(plan, entity_name)
+        entity = plan.catalogue.entities[entity_name]
+        carried_fields = [pa.field(name, ARROW_TYPES[entity.columns[name].value_type]) for name in self.carried]
+        self.schema = pa.schema([*SCAN_FIELDS, *carried_fields])
+
+    def active(self, product: str, period: str, visible: bool) -> list[tuple[Place, tuple[int, ...]]]:
+        """The places, each with the bits of its tasks, that look at a partition."""
+        key = (product, period, visible)
+        if key not in self._active:
+            found = [(place, self._plan.active(place, product, period, visible)) for place in self._places]
+            self._active[key] = [(place, bits) for place, bits in found if bits]
+        return self._active[key]
+
+    def scan(
+        self, batch: pa.RecordBatch, product: str, active: Sequence[tuple[Place, tuple[int, ...]]], count: UnitCount
+    ) -> Iterator[pa.RecordBatch]:
+        """Scans one batch of rows of one partition: counts into `count`, yields the rows that fit, a batch for each place.
+
+        Args:
+            batch: rows with `columns`.
+            product: the partition's product.
+            active: what `active` says of the partition.
+            count: where the batch's rows are counted.
+        """
+        count.scanned += batch.num_rows
+        rows = BatchRows(batch, self._scanners)
+        known: dict[int, PackedBits] = {}
+        roles: dict[str, PackedBits] = {}
+        for place, bits in active:
+            if place.object not in roles:
+                roles[place.object] = _role_bits(self._plan.catalogue.objects[place.object].where, batch)
+            fits = [(bit, roles[place.object] & self._table.evaluate(self._logic[place.index][bit], rows, known)) for bit in bits]
+            unpacked = [(bit, _unpack(packed, batch.num_rows)) for bit, packed in fits if packed.any()]
+            for bit, held in unpacked:
+                if matched := int(np.count_nonzero(held)):
+                    key = (place.index, bit)
+                    count.matched[key] = count.matched.get(key, 0) + matched
+            if found := self._found(place, rows, unpacked, product):
+                yield found
+
+    def _found(self, place: Place, rows: BatchRows, fits: Sequence[tuple[int, np.ndarray]], product: str) -> pa.RecordBatch | None:
+        if not fits:
+            return None
+        chosen = np.flatnonzero(np.logical_or.reduce([held for _, held in fits]))
+        if not len(chosen):
+            return None
+        words = np.zeros((len(chosen), place.group.words), dtype=np.uint64)
+        for bit, held in fits:
+            words[:, bit // WORD_BITS] |= held[chosen].astype(np.uint64) << np.uint64(bit % WORD_BITS)
+        offsets = np.arange(len(chosen) + 1, dtype=np.int32) * place.group.words
+        bitmaps = pa.ListArray.from_arrays(pa.array(offsets), pa.array(words.reshape(-1).view(np.int64)))
+        carried = [rows.batch.column(name).take(pa.array(chosen)) for name in self.carried]
+        constants = [pa.repeat(pa.scalar(place.index, pa.int32()), len(chosen)), pa.repeat(pa.scalar(product, pa.string()), len(chosen))]
+        hits = self._scanners.packed_hits(rows, chosen)
+        uncounted = [pa.nulls(len(chosen), field.type) for field in SCAN_FIELDS[4:]]
+        return pa.RecordBatch.from_arrays([*constants, bitmaps, hits, *uncounted, *carried], schema=self.schema)
+
+    def count_row(self, unit: int, count: UnitCount) -> pa.RecordBatch:
+        """One row that says what was counted in a unit."""
+        matched = [{"place": place, "bit": bit, "rows": rows} for (place, bit), rows in sorted(count.matched.items())]
+        row = {"_place": COUNT_PLACE, "_unit": unit, "_scanned": count.scanned, "_matched": matched}
+        return pa.RecordBatch.from_pylist([row], schema=self.schema)
+
+
+def _role_bits(conditions: Sequence[Condition], batch: pa.RecordBatch) -> PackedBits:
+    held = np.ones(batch.num_rows, dtype=bool)
+    for condition in conditions:
+        column = batch.column(condition.column)
+        if condition.test in ("is_null", "is_not_null"):
+            passed = column.is_null().to_numpy(zero_copy_only=False)
+            held &= passed if condition.test == "is_null" else ~passed
+        else:
+            equal = pa.compute.equal(column, pa.scalar(condition.value, column.type))
+            passed = pa.compute.fill_null(equal, False).to_numpy(zero_copy_only=False)
+            held &= passed if condition.test == "equals" else ~passed
+    return np.packbits(held, bitorder="little")
+
+
+def _unpack(bits: PackedBits, rows: int) -> np.ndarray:
+    return np.unpackbits(bits, count=rows, bitorder="little").view(bool)

@@ -1,0 +1,184 @@
+"""Joins along a pattern's edges, for all tasks of a group at once, without ever multiplying rows.
+
+What travels along an edge is a *message*: for each join key the OR of the task bitmaps of the rows that have it. A row keeps the tasks that
+its own bitmap and all its neighbours' messages share. From the leaves to the recalled object this answers exactly which tasks each of its
+rows is a case of, since a pattern is a tree (the semi-join program of Yannakakis, "Algorithms for acyclic database schemes", VLDB 1981, with a
+bitmap of tasks in the place of one query's yes or no). A post with a million comments sends one message.
+
+Objects without rules never pass through Python: their rows are first reduced by the messages of the objects that have rules, joined on
+the table's buckets or by a broadcast of the message, so that no unfiltered row is exchanged.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from srp_assets.recall.compile import WORD_BITS, Group, edges_of
+from srp_assets.strategy.reference import SHOWN_KEYS
+from srp_assets.warehouse.catalogue import Catalogue, Condition, FilteredObject, Relation
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """The rows of one object that may take part, with the tasks of the group that they may take part in.
+
+    `frame` has `_product`, the bitmap words `_word0`, `_word1`, ..., the object's columns, and `_hits` where the object has rules. `small` says that
+    its join keys may be broadcast.
+    """
+
+    frame: DataFrame
+    small: bool
+
+
+def word_names(words: int) -> list[str]:
+    """The columns of a bitmap."""
+    return [f"_word{index}" for index in range(words)]
+
+
+def ruled_candidates(scan: DataFrame, place: int, words: int, columns: Sequence[str]) -> DataFrame:
+    """The rows that a scan found for a place."""
+    bitmap = [F.get("_bits", F.lit(index)).alias(name) for index, name in enumerate(word_names(words))]
+    return scan.filter(F.col("_place") == place).select("_product", *bitmap, "_hits", *columns)
+
+
+def native_candidates(table: DataFrame, object_: FilteredObject, products: Sequence[str], columns: Sequence[str], words: int) -> DataFrame:
+    """The rows of an object without rules: of every task until messages reduce them."""
+    rows = table.filter(F.col("product").isin(list(products)))
+    if object_.visibility == "visible":
+        rows = rows.filter(F.col("visible"))
+    for condition in object_.where:
+        rows = rows.filter(_condition(condition))
+    every_task = [F.lit(-1).cast("bigint").alias(name) for name in word_names(words)]
+    return rows.select(F.col("product").alias("_product"), *every_task, *columns)
+
+
+def receive(frame: DataFrame, sender: Candidates, relation: Relation, words: int) -> DataFrame:
+    """The rows that keep some task after the message of one neighbour (the right side of `relation`)."""
+    names = word_names(words)
+    received: list[list[Column]] = []
+    alone = len(relation.any_of) == 1
+    for number, pairs in enumerate(relation.any_of):
+        keys = [F.col(right).alias(f"_key{number}_{index}") for index, (_, right) in enumerate(pairs)]
+        key_names = [f"_key{number}_{index}" for index in range(len(pairs))]
+        sent = sender.frame.select(F.col("_product").alias(f"_from{number}"), *keys, *names).dropna(subset=key_names)
+        merged = [F.bit_or(name).alias(f"_message{number}_{index}") for index, name in enumerate(names)]
+        message = sent.groupBy(f"_from{number}", *key_names).agg(*merged)
+        condition = F.col("_product") == F.col(f"_from{number}")
+        for (left, _), key in zip(pairs, key_names, strict=True):
+            condition = condition & (F.col(left) == F.col(key))
+        frame = frame.join(F.broadcast(message) if sender.small else message, condition, "inner" if alone else "left")
+        received.append([F.coalesce(F.col(f"_message{number}_{index}"), F.lit(0).cast("bigint")) for index in range(words)])
+    kept = [c for c in frame.columns if not c.startswith(("_key", "_from", "_message")) and c not in names]
+    shared = [
+        F.col(name).bitwiseAND(balanced([alternative[index] for alternative in received], Column.bitwiseOR)).alias(name)
+        for index, name in enumerate(names)
+    ]
+    return frame.select(*kept, *shared).filter(any_task(words))
+
+
+def any_task(words: int) -> Column:
+    """Whether a bitmap has some task."""
+    return balanced([F.col(name) != 0 for name in word_names(words)], Column.__or__)
+
+
+def balanced(conditions: Sequence[Column], combine: Callable[[Column, Column], Column]) -> Column:
+    """Folds conditions as a balanced tree: Spark Connect cannot decode deep ones."""
+    if len(conditions) == 1:
+        return conditions[0]
+    half = len(conditions) // 2
+    return combine(balanced(conditions[:half], combine), balanced(conditions[half:], combine))
+
+
+def reduced(
+    catalogue: Catalogue,
+    group: Group,
+    candidates: Mapping[str, Candidates],
+    object_name: str,
+    parent: str | None,
+    into: dict[str, Candidates],
+) -> None:
+    """Reduces an object by all that hangs below it, seen from the recalled object; fills `into` for it and for all below."""
+    frame = candidates[object_name].frame
+    for relation in edges_of(catalogue, group.objects, object_name):
+        if relation.right != parent:
+            reduced(catalogue, group, candidates, relation.right, object_name, into)
+            frame = receive(frame, into[relation.right], relation, group.words)
+    into[object_name] = Candidates(frame, candidates[object_name].small)
+
+
+def case_rows(recalled: Candidates, group: Group, key: Sequence[str], columns: Sequence[str]) -> DataFrame:
+    """One row for each case: `_task` (the task's bit), `_product`, `_case` (the recalled row's key), its columns and its hits."""
+    hits = F.col("_hits") if "_hits" in recalled.frame.columns else F.array().cast("array<bigint>")
+    return recalled.frame.select(
+        F.explode(_tasks(len(group.tasks))).alias("_task"), "_product", F.struct(*key).alias("_case"), hits.alias("_hits"), *columns
+    )
+
+
+def joined_rows(
+    catalogue: Catalogue,
+    group: Group,
+    candidates: Mapping[str, Candidates],
+    cases: DataFrame,
+    object_name: str,
+    parent: str | None,
+    into: dict[str, DataFrame],
+) -> None:
+    """Walks from the cases outward: for each other object the distinct rows that a case joins, as (`_task`, `_product`, `_case`, row)."""
+    for relation in edges_of(catalogue, group.objects, object_name):
+        child = relation.right
+        if child == parent:
+            continue
+        key = catalogue.entity_of(child).key
+        found: DataFrame | None = None
+        for pairs in relation.any_of:
+            near = cases.select(
+                "_task", "_product", "_case", *[F.col(left).alias(f"_near{index}") for index, (left, _) in enumerate(pairs)]
+            )
+            far = candidates[child].frame.withColumnRenamed("_product", "_far")
+            condition = (F.col("_product") == F.col("_far")) & _has_task(group.words)
+            for index, (_, right) in enumerate(pairs):
+                condition = condition & (F.col(f"_near{index}") == F.col(right))
+            near_names = [f"_near{index}" for index in range(len(pairs))]
+            rows = near.join(far, condition).drop("_far", *near_names, *word_names(group.words))
+            found = rows if found is None else found.unionByName(rows)
+        if found is None:
+            raise ValueError(f"relation {relation.left}-{relation.right} joins by nothing")
+        into[child] = found.dropDuplicates(["_task", "_product", "_case", *key])
+        joined_rows(catalogue, group, candidates, into[child], child, object_name, into)
+
+
+def joined_summary(rows: DataFrame, key: Sequence[str], payload: Sequence[str]) -> DataFrame:
+    """For each case: how many rows of an object it joins, the first three keys in order, and the columns of the first row.
+
+    Adds `_joined`: struct(rows, keys: array of key structs, first: struct of `payload`, left out where that is empty).
+    """
+    order = F.struct(*key)
+    parts = [F.count(F.lit(1)).alias("rows"), F.min_by(order, order, SHOWN_KEYS).alias("keys")]
+    if payload:
+        parts.append(F.min_by(F.struct(*payload), order).alias("first"))
+    return rows.groupBy("_task", "_product", "_case").agg(F.struct(*parts).alias("_joined"))
+
+
+def _tasks(count: int) -> Column:
+    words = F.array(*word_names(-(-count // WORD_BITS)))
+    return F.filter(F.sequence(F.lit(0), F.lit(count - 1)), lambda task: _bit(words, task))
+
+
+def _has_task(words: int) -> Column:
+    return _bit(F.array(*word_names(words)), F.col("_task"))
+
+
+def _bit(words: Column, task: Column) -> Column:
+    return F.getbit(F.get(words, F.floor(task / WORD_BITS).cast("int")), task % WORD_BITS) == 1
+
+
+def _condition(condition: Condition) -> Column:
+    column = F.col(condition.column)
+    if condition.test == "is_null":
+        return column.isNull()
+    if condition.test == "is_not_null":
+        return column.isNotNull()
+    equal = F.coalesce(column == F.lit(condition.value), F.lit(False))
+    return equal if condition.test == "equals" else ~equal

@@ -1,0 +1,82 @@
+"""Evaluates one rule over a whole Arrow batch: one boolean a row, false where the feature is null. No framework but pyarrow."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from srp_assets.strategy.resolved import Rule
+from srp_assets.warehouse.schema import ARROW_TYPES, TIMESTAMP
+
+Booleans = np.ndarray
+"""dtype bool, shape (rows,)."""
+
+COMPARISONS: dict[str, Callable[[pa.Array, pa.Scalar], pa.Array]] = {
+    "=": pc.equal,
+    "!=": pc.not_equal,
+    "<": pc.less,
+    "<=": pc.less_equal,
+    ">": pc.greater,
+    ">=": pc.greater_equal,
+    "is": pc.equal,
+}
+
+
+def evaluate_rule(rule: Rule, batch: pa.RecordBatch) -> Booleans:
+    """Which rows of a batch satisfy a rule that is no word-list match.
+
+    Args:
+        rule: any rule but one with match `matches` (a scanner answers those).
+        batch: rows with the columns that the rule's feature reads, typed as the catalogue says.
+    """
+    columns = [batch.column(part) for part in rule.feature.parts]
+    if rule.feature.kind == "array":
+        return _array_contains(rule, columns[0])
+    if rule.feature.kind == "map":
+        values = pc.map_lookup(columns[0], pa.scalar(rule.key, pa.string()), "last")
+        return _settled(_compare(rule, values, values.type))
+    held = np.zeros(batch.num_rows, dtype=bool)
+    for column in columns:
+        held |= _settled(_compare(rule, column, ARROW_TYPES[rule.feature.type]))
+    return held
+
+
+def _compare(rule: Rule, column: pa.Array, type_: pa.DataType) -> pa.Array:
+    value = rule.value
+    if rule.match == "contains":
+        return pc.match_substring(column, pattern=str(value))
+    if rule.match == "in":
+        allowed = pa.array([_typed(item, type_) for item in _several(value)], type_)
+        return pc.is_in(column, value_set=allowed, skip_nulls=True)
+    if rule.match == "between":
+        low, high = (pa.scalar(_typed(item, type_), type_) for item in _several(value))
+        return pc.and_kleene(pc.greater_equal(column, low), pc.less_equal(column, high))
+    return COMPARISONS[rule.match](column, pa.scalar(_typed(value, type_), type_))
+
+
+def _array_contains(rule: Rule, column: pa.ListArray) -> Booleans:
+    parents = pc.list_parent_indices(column).to_numpy(zero_copy_only=False)
+    elements = pc.list_flatten(column)
+    rows = len(column)
+    held = np.ones(rows, dtype=bool) if rule.match == "contains_all" else np.zeros(rows, dtype=bool)
+    for value in _several(rule.value):
+        has_value = np.zeros(rows, dtype=bool)
+        has_value[parents[_settled(pc.equal(elements, pa.scalar(value, pa.string())))]] = True
+        held = held & has_value if rule.match == "contains_all" else held | has_value
+    return held
+
+
+def _settled(answers: pa.Array) -> Booleans:
+    """Two-valued: what is unknown is false (contract 4 of the design)."""
+    return pc.fill_null(answers, False).to_numpy(zero_copy_only=False)
+
+
+def _several(value: Any) -> tuple[Any, ...]:
+    return value if isinstance(value, tuple) else (value,)
+
+
+def _typed(value: Any, type_: pa.DataType) -> Any:
+    return datetime.fromisoformat(value) if type_ == TIMESTAMP else value
