@@ -1,0 +1,75 @@
+"""What word lists mean, in naive Python: slow and obviously right. The scanner must say the same.
+
+A **text** has one part, or several if the feature is composed of several columns; a missing part is as if it were not there. A list's
+transforms and its case fold (`transforms.py`) are applied to every part of the text and to every segment of the word: below, "text" and
+"segment" mean the transformed ones.
+"""
+
+from collections.abc import Sequence
+
+from srp_assets.wordlists.resolved import ExemptGroup, ResolvedList
+from srp_assets.wordlists.syntax import Demand, Rule, parse, rule_of
+from srp_assets.wordlists.transforms import fold_of
+
+Text = Sequence[str | None]
+"""The parts of a text."""
+
+
+def occurrences(segment: str, part: str) -> int:
+    """How often a segment occurs in a part of a text. Overlapping occurrences count: `aa` occurs twice in `aaa`."""
+    return sum(part.startswith(segment, place) for place in range(len(part)))
+
+
+def is_met(demand: Demand, parts: Sequence[str]) -> bool:
+    """Whether the alternatives of a segment occur often enough, added up over alternatives and parts.
+
+    An occurrence lies within one part: nothing matches across the seam between two. `a|b&a|b` wants two occurrences in total, of a, of
+    b or of both; `a|b&b|a` are two different segments, which one a meets; an alternative written twice counts once. The same character
+    may serve several segments and alternatives: `abc&bc&c` hits "abc".
+    """
+    alternatives, wanted = demand
+    return sum(occurrences(alternative, part) for alternative in alternatives for part in parts) >= wanted
+
+
+def rule_hits(rule: Rule, parts: Sequence[str]) -> bool:
+    """Whether all that is required stands in the text and nothing that is forbidden does.
+
+    A forbidden segment vetoes wherever it stands, within a required one too: `apple~pp` never hits. `a~b~b` is vetoed by two b, not by one.
+    """
+    return all(is_met(demand, parts) for demand in rule.required) and not any(is_met(demand, parts) for demand in rule.forbidden)
+
+
+def word_hits(word: str, text: Text, group: ResolvedList | ExemptGroup) -> bool:
+    """Whether one word hits a text under the transforms and case rule of its list."""
+    fold = fold_of(group.transforms, group.case_sensitive)
+    return rule_hits(rule_of(parse(word), fold), [fold(part) for part in text if part is not None])
+
+
+def hits(words: ResolvedList, text: Text) -> set[int]:
+    """The places of the words of a list that hit a text.
+
+    If an exemption of the list hits the text, the whole list is silent on it; other lists are not affected.
+    """
+    return set() if is_exempt(words, text) else words_hit(words, text)
+
+
+def words_hit(words: ResolvedList, text: Text) -> set[int]:
+    """The places of the words that hit a text, exempt or not."""
+    return {place for place, word in enumerate(words.words) if word_hits(word, text, words)}
+
+
+def is_exempt(words: ResolvedList, text: Text) -> bool:
+    """Whether an exemption of a list hits a text."""
+    return any(word_hits(word, text, group) for group in words.exempt for word in group.words)
+
+
+def scan(lists: Sequence[ResolvedList], texts: Sequence[Text]) -> list[tuple[int, int, int]]:
+    """All hits as (row, list, word), in this order."""
+    return [
+        (row, number, word) for row, text in enumerate(texts) for number, words in enumerate(lists) for word in sorted(hits(words, text))
+    ]
+
+
+def silenced(lists: Sequence[ResolvedList], texts: Sequence[Text]) -> list[int]:
+    """For each list, on how many texts its exemptions took hits away."""
+    return [sum(is_exempt(words, text) and bool(words_hit(words, text)) for text in texts) for words in lists]
