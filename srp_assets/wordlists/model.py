@@ -92,9 +92,8 @@ def check_words(word_list: WordList) -> tuple[WordWarning, ...]:
         Warnings for words that the transforms change, that can never hit, or that have blanks where these count.
 
     Raises:
-        InvalidInput: for words that cannot be read, that the transforms empty, or that stand twice in the list; it names the first one,
-        its number and
-            the remedy, and says how many more there are.
+        InvalidInput: for words that cannot be read, that the transforms empty, or that stand twice in the list; it names the first one, its
+            number and the remedy, and says how many more there are.
     """
     warnings: list[WordWarning] = []
     errors: list[InvalidInput] = []

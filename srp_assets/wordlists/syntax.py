@@ -76,6 +76,10 @@ def parse(word: str) -> ParsedWord:
     """
     if not word.strip():
         raise WordError("the word is empty", "remove it")
+    try:
+        word.encode()
+    except UnicodeEncodeError as error:
+        raise WordError("the word holds half of a character (a lone surrogate)", "write the whole character") from error
     if not _SPECIAL.intersection(word):
         return ParsedWord(((word,),), ())
     segments: dict[str, list[Segment]] = {"&": [], "~": []}
