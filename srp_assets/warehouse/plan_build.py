@@ -65,14 +65,18 @@ def _reader(
 
 
 def _read_part(storage: Storage, schema: pa.Schema, part: LandingPart) -> Iterator[pa.RecordBatch]:
-    with storage.filesystem.open_input_file(storage.path(part.path)) as source:
-        file = pq.ParquetFile(source)
-        groups = [group for group in range(file.num_row_groups) if group % part.parts == part.part]
-        for batch in file.iter_batches(READ_ROWS, row_groups=groups, columns=schema.names):
-            typed = batch.select(schema.names).cast(schema)
-            product = pa.repeat(pa.scalar(part.product), batch.num_rows)
-            period = pa.repeat(pa.scalar(part.period), batch.num_rows)
-            yield pa.RecordBatch.from_arrays([*typed.columns, product, period], names=[*schema.names, "product", "period"])
+    path = storage.path(part.path)
+    try:
+        with storage.filesystem.open_input_file(path) as source:
+            file = pq.ParquetFile(source)
+            groups = [group for group in range(file.num_row_groups) if group % part.parts == part.part]
+            for batch in file.iter_batches(READ_ROWS, row_groups=groups, columns=schema.names):
+                typed = batch.select(schema.names).cast(schema)
+                product = pa.repeat(pa.scalar(part.product), batch.num_rows)
+                period = pa.repeat(pa.scalar(part.period), batch.num_rows)
+                yield pa.RecordBatch.from_arrays([*typed.columns, product, period], names=[*schema.names, "product", "period"])
+    except (OSError, pa.ArrowInvalid) as error:
+        raise Unavailable(f"a landing file cannot be read: {error}", where=path, remedy="restore it from a backup") from error
 
 
 def newest_versions(landed: DataFrame, entity: Entity) -> DataFrame:
@@ -149,11 +153,13 @@ def collect_manifest(written: DataFrame) -> list[Manifest]:
         return [Manifest(**row) for row in written.toArrow().to_pylist()]
     except (PySparkException, grpc.RpcError) as error:
         raise Unavailable(
-            f"Spark could not build: {_cause(str(error))}", remedy="correct what it names and build again; the old build stays"
+            f"Spark could not build: {_cause(str(error))}", remedy="build again once that is corrected; the old build stays"
         ) from error
 
 
 def _cause(message: str) -> str:
-    # The last line of a Python worker's traceback says what happened; what follows it are frames of the JVM.
-    raised = re.findall(r"^(?:[\w.]+\.)?(\w*(?:Error|Unavailable|Exception)): (.+)$", message, flags=re.MULTILINE)
-    return " ".join(raised[-1] if raised else (message.strip().splitlines() or ["no message"])[:1])
+    """What a Python worker raised, or the first line of Spark's own message."""
+    _, found, traceback = message.rpartition("Traceback (most recent call last):")
+    lines = [line for line in (traceback if found else message).splitlines() if line.strip()]
+    unindented = [line for line in lines if not line.startswith(" ")]
+    return re.sub(r"^(\w+\.)+", "", (unindented or lines or ["no message"])[0].strip())

@@ -71,7 +71,7 @@ def _snapshot(spark: SparkSession, storage: Storage, entity_name: str, entity: E
     name = f"{entity_name}_{identity[:DIGEST_LETTERS]}"
     used = f"{literal(USED_AT)} = {literal(datetime.now(UTC).isoformat())}"
     spark.sql(f"CREATE DATABASE IF NOT EXISTS {quoted(DATABASE)}").collect()
-    if spark.catalog.tableExists(name, DATABASE):
+    if spark.catalog.tableExists(_qualified(name)):
         spark.sql(f"ALTER TABLE {_qualified(name)} SET TBLPROPERTIES ({used})").collect()
         return name
     # Filled under a name of its own and then renamed: nobody finds a snapshot that has only some of its partitions.
@@ -92,7 +92,7 @@ def _snapshot(spark: SparkSession, storage: Storage, entity_name: str, entity: E
         spark.sql(f"ALTER TABLE {_qualified(unfinished)} RENAME TO {_qualified(name)}").collect()
     except AnalysisException:
         spark.sql(f"DROP TABLE {_qualified(unfinished)}").collect()
-        if not spark.catalog.tableExists(name, DATABASE):
+        if not spark.catalog.tableExists(_qualified(name)):
             raise
     return name
 
