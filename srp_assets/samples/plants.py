@@ -45,11 +45,11 @@ PLANTS: dict[str, Plant] = {
     "cooking": _plant("recipe / sourdough / roast in marinade / GRILL and marinade", "食谱 / 酵母 / 炖过腌料 / 煎过腌料", "cooking"),
     "cooking left": _plant("roast / grill", "炖 / 煎", half_of="cooking"),
     "cooking right": _plant("marinade", "腌料", half_of="cooking"),
-    "homework": _plant("essay for you / Homework with all answers / finish my assignment", "代写 / 作业附答案 / 论文代笔", "homework"),
+    "homework": _plant("essay for you / Homework with all answers / finalise my assignment", "代写 / 作业附答案 / 论文代笔", "homework"),
     "homework left": _plant("homework", "作业", half_of="homework"),
     "homework right": _plant("answers", "答案", half_of="homework"),
     "homework exempt": _plant("homework club answers", "作业互助答案"),
-    "homework negated": _plant("do my assignment as group assignment", "论文代笔互评"),
+    "homework negated": _plant("solve my assignment as group assignment", "论文代笔互评"),
     "praise": _plant("love this / Brilliant / wow oh wow / so helpful", "太棒 / 超赞 / 给力 / 哇呀哇", "praise"),
     "praise negated": _plant("not brilliant / wow", "不给力 / 哇"),
     "scam": _plant(

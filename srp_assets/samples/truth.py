@@ -113,6 +113,10 @@ def _brand_in_pictures(world: ProductWorld, posts: Posts) -> Ids:
     return posts.ids[_post_hits(posts, ("ocr_text",), "brand") & (posts.view_count >= 20)]
 
 
+def _contact_in_media(world: ProductWorld, posts: Posts) -> Ids:
+    return posts.ids[_visible(posts) & _post_hits(posts, ("ocr_text", "asr_text"), "contact")]
+
+
 def _travel_from_cities(world: ProductWorld, posts: Posts) -> Ids:
     posts = _kept(posts, _visible(posts) & _post_hits(posts, TITLE_BODY, "travel"))
     authors = world.users(posts.user_id)
@@ -181,6 +185,7 @@ _OF_POSTS: dict[str, Callable[[ProductWorld, Posts], Ids]] = {
     "travel-posts": _travel_posts,
     "cooking-posts": _cooking_posts,
     "promoted-at-risk": _promoted_at_risk,
+    "contact-in-media": _contact_in_media,
     "brand-in-pictures": _brand_in_pictures,
     "travel-from-cities": _travel_from_cities,
 }

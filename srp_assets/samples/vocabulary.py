@@ -20,7 +20,7 @@ ENGLISH = tuple(
     music song violin drum piano story poem chapter letterbox museum theatre cinema library concert festival parade puzzle chess
     saturday sunday monday winter spring summer autumn january april october
     coffee tea milk honey apple pear cherry lemon carrot onion pepper cheese butter soup salad
-    jacket scarf glove sweater button pocket umbrella
+    jacket scarf mitten sweater button pocket umbrella
     around behind between under over near far left right inside outside along across until while because although
     something nothing everyone somebody nobody perhaps almost already still soon once twice
     """.split()
