@@ -1,6 +1,7 @@
 """What befalls rows on their way into the warehouse: fates of good rows over two ingests, and rows that are broken.
 
-Every row draws one fate. The first ingest brings the bulk; the second brings what came late. A row's newest version is the same whatever its fate.
+Every row draws one fate. The first ingest brings the bulk; the second brings what came late. A row's newest version is the same whatever
+its fate.
 """
 
 import json

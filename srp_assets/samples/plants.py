@@ -1,7 +1,7 @@
 """What is planted into the texts of the sample world, and which word lists of `examples/sample` it hits: the truth, by construction.
 
-A *plant* is a phrase put between neutral words; beside phrases that hit there are near misses (one half of a logical word, a negated or an exempt
-phrase). A *scenario* says which plants the texts of one row hold. Every row draws its scenarios by a weight.
+A *plant* is a phrase put between neutral words; beside phrases that hit there are near misses (one half of a logical word, a negated or an
+exempt phrase). A *scenario* says which plants the texts of one row hold. Every row draws its scenarios by a weight.
 """
 
 from dataclasses import dataclass, field

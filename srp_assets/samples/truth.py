@@ -1,7 +1,7 @@
 """What each strategy of `examples/sample` must recall from a sample world: exactly these ids, from what was planted, by plain numpy.
 
-Nothing here reads a text, a word list, a strategy file or a table. Each function says in its own words what its strategy asks for, over the arrays of
-`world.py`; a changed strategy needs a changed function. Chunks keep memory flat: it grows with the recalled ids alone.
+Nothing here reads a text, a word list, a strategy file or a table. Each function says in its own words what its strategy asks for, over the
+arrays of `world.py`; a changed strategy needs a changed function. Chunks keep memory flat: it grows with the recalled ids alone.
 """
 
 from collections.abc import Callable, Iterator

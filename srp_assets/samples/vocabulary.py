@@ -6,7 +6,12 @@ No word list of the examples may hit a text made of these words (a test proves i
 
 from dataclasses import dataclass
 
-ENGLISH = tuple(
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+ENGLISH = _words(
     """
     the a and of to in on with for this that we they you it was is are today yesterday morning evening week month again maybe always never
     often quite very rather small large old new green blue red yellow quiet loud slow quick early late warm cold bright dark simple strange
@@ -23,10 +28,10 @@ ENGLISH = tuple(
     jacket scarf mitten sweater button pocket umbrella
     around behind between under over near far left right inside outside along across until while because although
     something nothing everyone somebody nobody perhaps almost already still soon once twice
-    """.split()
+    """
 )
 
-CHINESE = tuple(
+CHINESE = _words(
     """
     今天 昨天 早晨 晚上 星期 春天 夏天 秋天 冬天 最近 以前 后来 忽然 已经 还是 因为 所以 虽然 但是 或者 如果 非常 有点 一些 许多
     我们 他们 大家 朋友 邻居 姐姐 弟弟 叔叔 孩子 老人 医生 司机 画家 歌手 农民 客人
@@ -39,7 +44,7 @@ CHINESE = tuple(
     外套 围巾 手套 毛衣 纽扣 口袋 雨伞
     红色 蓝色 绿色 黄色 安静 热闹 缓慢 迅速 温暖 寒冷 明亮 黑暗 简单 奇怪 大的 小的 旧的 新的
     旁边 后面 中间 下面 上面 附近 里面 外面 对面 ， ， 。 的 是 在 和 也 就 都 很
-    """.split()
+    """
 )
 
 CITIES = {

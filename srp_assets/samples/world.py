@@ -1,7 +1,7 @@
 """The sample world: a content platform with two products, whose every row is a function of the seed and the row's number.
 
-`ProductWorld.users/posts/comments` give any rows, in any order, as arrays: what the rows hold, what is planted into them and what befalls them
-on their way into the warehouse (`dirt.py`). Batches are made of these arrays, and so is the truth; neither knows the other.
+`ProductWorld.users/posts/comments` give any rows, in any order, as arrays: what the rows hold, what is planted into them and what befalls
+them on their way into the warehouse (`dirt.py`). Batches are made of these arrays, and so is the truth; neither knows the other.
 
 Users open accounts from the first day on, a third of them in the first month. Posts are spread evenly over the months after it; comments
 follow their post and replies their comment within days. Comments per post and posts per user obey power laws.
@@ -17,7 +17,7 @@ from srp_assets.errors import InvalidInput
 from srp_assets.samples.dirt import MOVE_DAYS, Fate, fates
 from srp_assets.samples.draws import Draws, Flags, Ids, Reals
 from srp_assets.samples.plants import COMMENT_SCENARIOS, POST_LURES, POST_TOPICS, USER_SCENARIOS, weights
-from srp_assets.samples.vocabulary import AGE_GROUPS, CITIES, DEVICES, TAGS
+from srp_assets.samples.vocabulary import CITIES, TAGS
 
 SMALLEST = 1_000
 """With fewer rows some planted things would not occur at all."""
@@ -53,8 +53,8 @@ class Users:
 class Posts:
     """Rows of posts, one array for each column.
 
-    Times are microseconds since 1970; enums are places in the tuples of `vocabulary.py`; flags are 0 or 1; -1 is null everywhere, and NaN in
-    `scores`, which has a column for each name of `SCORES`; `tags` has up to three places in `TAGS`, -1 after the last.
+    Times are microseconds since 1970; enums are places in the tuples of `vocabulary.py`; flags are 0 or 1; -1 is null everywhere, and NaN
+    in `scores`, which has a column for each name of `SCORES`; `tags` has up to three places in `TAGS`, -1 after the last.
     """
 
     ids: Ids

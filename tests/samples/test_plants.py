@@ -63,9 +63,7 @@ def test_neighbouring_words_make_no_part_of_a_listed_word(product: str, word_lis
     planted = [phrase for plant in PLANTS.values() for phrase in getattr(plant, product)]
     neutral = language.separator.join(first + language.separator + second for first, second in pairs(language.words, language.words))
     beside = language.separator.join(
-        neighbours[0] + language.separator + neighbours[1]
-        for pair in pairs(language.words, planted)
-        for neighbours in (pair, pair[::-1])
+        neighbours[0] + language.separator + neighbours[1] for pair in pairs(language.words, planted) for neighbours in (pair, pair[::-1])
     )
     for id_, word_list in word_lists.items():
         assert segments_in(word_list, neutral) == set(), id_
