@@ -33,9 +33,7 @@ class Lease:
         waiting: told once, with the holder's name, if the lease must be waited for.
     """
 
-    def __init__(
-        self, engine: Engine, name: str, *, seconds: float = LEASE_SECONDS, waiting: Callable[[str], None] | None = None
-    ) -> None:
+    def __init__(self, engine: Engine, name: str, *, seconds: float = LEASE_SECONDS, waiting: Callable[[str], None] | None = None) -> None:
         self._engine = engine
         self._name = name
         self._duration = timedelta(seconds=seconds)

@@ -2,26 +2,29 @@
 
 **Landing.** An ingest brings raw rows of one product and has one `landed_at`, later than that of every ingest before it.
 
-1. A row is typed by the catalogue (`typed_row`). One that does not fit is *rejected*, with the first reason found; it counts in the period of its
-   publish time, or in `unknown` if it has no usable one.
+1. A row is typed by the catalogue (`typed_row`). One that does not fit is *rejected*, with the first reason found; it counts in the
+   period of its publish time, or in `unknown` if it has no usable one.
 2. A row whose entity has a `root` and that does not carry its bucket key itself is resolved: the newest landed row with that key, in the
-   first of the root's entities that has one, gives the bucket key (and, if `keep` says so, its own key). What does not resolve is *pending*; each later ingest of
-   the product tries again. A pending row keeps its `landed_at`. A row that equals a pending one is a duplicate by the same rule as below.
+   first of the root's entities that has one, gives the bucket key (and, if `keep` says so, its own key). What does not resolve is
+   *pending*; each later ingest of the product tries again. A pending row keeps its `landed_at`. A row that equals a pending one is a
+   duplicate by the same rule as below.
 3. Resolving and settling go round by round (entities that others are resolved through come first) until a round resolves nothing.
 4. Resolved rows of one key that landed together are settled together, earlier landings first. Versions are ordered by
-   (updated_at or minus infinity, landed_at, row hash); the greatest of the rows is the *winner*. If it is newer than the key's newest version and
-   differs from it in content, it is stored and becomes the newest. Each other row is a *duplicate* if an equal version of its key has landed, else it
-   is stored: an older version that came late.
-5. A stored row lies in the period of its publish time. Every other period than the newest version's that now got a row of the key, or held its newest
-   version until now, gets a *tombstone*: the newest version's order, and the period it moved to.
+   (updated_at or minus infinity, landed_at, row hash); the greatest of the rows is the *winner*. A row is a *duplicate* if an equal
+   version of its key has landed, else it is stored. Only the winner may be stored although an equal version has landed: if it is newer
+   than the key's newest version, and differs from it in content or stands above another row stored now that is newer too. So the newest
+   version is the winner, or it stays.
+5. A stored row lies in the period of its publish time. Every other period than the newest version's that now got a row of the key, or
+   held its newest version until now, gets a *tombstone*: the newest version's order, and the period it moved to.
    A period that got rows or tombstones *reopens*.
 
-So an identical dump landed again stores nothing and reopens nothing, whatever versions it holds; and without `updated_at` a row that reverts to an earlier
-content is a new version, because the source says so now.
+So an identical dump landed again stores nothing and reopens nothing, whatever versions it holds; and without `updated_at` a row that
+reverts to an earlier content is a new version, because the source says so now.
 
-**Building.** The table of a period is a function of its stored rows and tombstones alone: per key the greatest in version order counts; a tombstone
-means that the key is not in this table. A row below another stored row of its period is *superseded*; a period's greatest row that a tombstone
-beats is *moved*. So for every (entity, product, period): landed = in the table + duplicate + superseded + moved + pending + rejected.
+**Building.** The table of a period is a function of its stored rows and tombstones alone: per key the greatest in version order counts; a
+tombstone means that the key is not in this table. A row below another stored row of its period is *superseded*; a period's greatest row
+that a tombstone beats is *moved*. So for every (entity, product, period):
+landed = in the table + duplicate + superseded + moved + pending + rejected.
 
     >>> world = Warehouse(catalogue)
     >>> world.ingest("aurora", landed_at, [("post", {"post_id": 1, ...}), ...])
@@ -31,20 +34,19 @@ beats is *moved*. So for every (entity, product, period): landed = in the table 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from srp_assets.warehouse.catalogue import Catalogue, Entity
 from srp_assets.warehouse.periods import UNKNOWN, period_of, start_of
 from srp_assets.warehouse.row_hash import row_hash
-from srp_assets.warehouse.values import typed_value
+from srp_assets.warehouse.values import TOLERATED_FUTURE, typed_value
 
 Row = dict[str, Any]
 PeriodKey = tuple[str, str, str]
 """(entity, product, period)."""
 
 DAWN = datetime.min.replace(tzinfo=UTC)
-TOLERATED_FUTURE = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,8 @@ class Partition:
     def newest(self) -> dict[tuple[Any, ...], Version | Tombstone]:
         """What counts for each key."""
         newest: dict[tuple[Any, ...], Version | Tombstone] = {}
-        for item in [*self.stored, *self.tombstones]:
+        items: list[Version | Tombstone] = [*self.stored, *self.tombstones]
+        for item in items:
             if item.key not in newest or item.order > newest[item.key].order:
                 newest[item.key] = item
         return newest
@@ -241,17 +244,19 @@ def taken(landed: list[Version], batch: list[Version]) -> tuple[list[Version], l
     """Which rows of one key that landed together are stored, and which are duplicates (rule 4 of this module)."""
     newest = max(landed, key=lambda version: version.order, default=None)
     winner = max(batch, key=lambda version: version.order)
+    place = next(place for place, version in enumerate(batch) if version is winner)
+    known = {version.row_hash for version in landed} | {winner.row_hash}
     stored: list[Version] = []
-    if newest is None or (winner.order > newest.order and winner.row_hash != newest.row_hash):
-        stored.append(winner)
-    known = {version.row_hash for version in landed + stored}
     duplicates: list[Version] = []
-    for version in batch:
-        if version is winner and winner in stored:
-            continue
+    for version in batch[:place] + batch[place + 1 :]:
         (duplicates if version.row_hash in known else stored).append(version)
         known.add(version.row_hash)
-    return stored, duplicates
+    if newest is None or winner.row_hash not in {version.row_hash for version in landed}:
+        return [winner, *stored], duplicates
+    above = [version for version in stored if version.order > newest.order]
+    if winner.order > newest.order and (winner.row_hash != newest.row_hash or above):
+        return [winner, *stored], duplicates
+    return stored, [winner, *duplicates]
 
 
 def resolution_order(catalogue: Catalogue) -> Iterator[str]:

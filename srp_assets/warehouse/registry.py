@@ -160,7 +160,9 @@ def _layout_change(before: Catalogue, after: Catalogue) -> str | None:
     return None
 
 
-def open_ingest(connection: Connection, *, reader: str, source: str, product: str, entity: str | None, now: datetime) -> tuple[int, datetime]:
+def open_ingest(
+    connection: Connection, *, reader: str, source: str, product: str, entity: str | None, now: datetime
+) -> tuple[int, datetime]:
     """Opens an ingest; returns its id and its landed_at, which is later than that of every ingest before it.
 
     Open ingests of others have died, since ingests take turns: they are marked so.

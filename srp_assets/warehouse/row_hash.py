@@ -1,13 +1,13 @@
 """Content hash of a row: what makes two rows "the same row" and breaks ties between versions.
 
-Canonical form of a row, its own columns in the catalogue's order: one presence byte a column (so null is not empty), then eight bytes a column
-(a number's bits, a time's microseconds, or the length of what follows), then the bytes of all texts, lists and maps. A list is its
-elements, a map its keys and values in key order, each element with its length before it (-1 for null). The hash is BLAKE2b with 128 bits: strong enough
-that nobody can write a row that passes for another one.
+Canonical form of a row, its own columns in the catalogue's order: one presence byte a column (so null is not empty), then eight bytes a
+column (a number's bits, a time's microseconds, or the length of what follows), then the bytes of all texts, lists and maps. A list is its
+elements, a map its keys and values in key order, each element with its length before it (-1 for null). The hash is BLAKE2b with 128 bits:
+strong enough that nobody can write a row that passes for another one.
 """
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from typing import Any
@@ -21,6 +21,7 @@ from srp_assets.warehouse.catalogue import ColumnType, Entity
 DIGEST_BYTES = 16
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NULL_LENGTH = struct.pack("<q", -1)
+SEAM = pa.scalar(b"", pa.large_binary())
 
 
 def microseconds(moment: datetime) -> int:
@@ -65,7 +66,7 @@ def _element(value: str | float | None) -> bytes:
 
 
 def row_hashes(entity: Entity, columns: Mapping[str, pa.Array]) -> np.ndarray:
-    """The hashes of typed rows, column by column.
+    """The hashes of typed rows, column by column: the fast way to `row_hash`.
 
     Args:
         entity: whose own columns are hashed.
@@ -74,15 +75,20 @@ def row_hashes(entity: Entity, columns: Mapping[str, pa.Array]) -> np.ndarray:
     Returns:
         uint64 of shape (rows, 2): the hash as two big-endian halves, so that comparing them compares the hashes.
     """
-    names = list(entity.columns)
-    rows = len(columns[names[0]])
-    flags = np.zeros((rows, len(names)), np.uint8)
-    fixed = np.zeros((rows, len(names)), np.int64)
+    return content_hashes([(column.value_type, columns[name]) for name, column in entity.columns.items()])
+
+
+def content_hashes(columns: Sequence[tuple[ColumnType, pa.Array]]) -> np.ndarray:
+    """The hashes of any typed columns, as `row_hashes`."""
+    rows = len(columns[0][1])
+    if not rows:
+        return np.zeros((0, 2), np.uint64)
+    flags = np.zeros((rows, len(columns)), np.uint8)
+    fixed = np.zeros((rows, len(columns)), np.int64)
     tails = []
-    for place, name in enumerate(names):
-        array = columns[name]
+    for place, (type_, array) in enumerate(columns):
         flags[:, place] = _present(array)
-        number, tail = _encoded_column(entity.columns[name].value_type, array)
+        number, tail = _encoded_column(type_, array)
         fixed[:, place] = np.where(flags[:, place] == 1, number, 0)
         if tail is not None:
             tails.append(tail)
@@ -91,7 +97,7 @@ def row_hashes(entity: Entity, columns: Mapping[str, pa.Array]) -> np.ndarray:
 
 
 def _digests(parts: list[pa.Array]) -> np.ndarray:
-    joined = pc.binary_join_element_wise(*[part.cast(pa.large_binary()) for part in parts], b"")
+    joined = pc.binary_join_element_wise(*[part.cast(pa.large_binary()) for part in parts], SEAM)
     offsets = _offsets(joined).tolist()
     data = memoryview(joined.buffers()[2]) if joined.buffers()[2] is not None else memoryview(b"")
     digest = b"".join(
@@ -130,19 +136,23 @@ def _encoded_column(type_: ColumnType, array: pa.Array) -> tuple[np.ndarray, pa.
     elif type_ == "list<string>":
         tail = _joined(array, _elements(array.flatten()))
     else:
-        entries = array if len(array) == 0 or array.offset == 0 else pa.concat_arrays([array])
-        keys, items = _entries(entries)
-        pairs = pc.binary_join_element_wise(_elements(keys), _elements(items), b"")
-        tail = _joined(entries, pairs)
+        keys, items = _entries(array)
+        tail = _joined(array, pc.binary_join_element_wise(_elements(keys), _elements(items), SEAM))
     tail = pc.fill_null(tail, b"")
     return pc.binary_length(tail).to_numpy(zero_copy_only=False).astype(np.int64), tail
 
 
 def _entries(array: pa.MapArray) -> tuple[pa.Array, pa.Array]:
     """Keys and values of the non-null maps, without what null maps hide."""
-    as_list = pa.ListArray.from_arrays(array.offsets, pa.StructArray.from_arrays([array.keys, array.items], ["key", "value"]), mask=array.is_null())
-    flat = as_list.flatten()
+    array = unsliced(array)
+    entries = pa.StructArray.from_arrays([array.keys, array.items], ["key", "value"])
+    flat = pa.ListArray.from_arrays(array.offsets, entries, mask=array.is_null()).flatten()
     return flat.field("key"), flat.field("value")
+
+
+def unsliced(array: pa.Array) -> pa.Array:
+    """The same values in buffers of their own: Arrow's maps show the keys of what a slice left out."""
+    return array.take(pa.array(np.arange(len(array)))) if array.offset else array
 
 
 def _elements(values: pa.Array) -> pa.Array:
@@ -158,14 +168,17 @@ def _elements(values: pa.Array) -> pa.Array:
         return data
     lengths = pc.binary_length(data).to_numpy(zero_copy_only=False).astype(np.int64)
     lengths = np.where(_present(values) == 1, lengths, -1).astype("<i8")
-    return pc.binary_join_element_wise(_fixed_binary(lengths.view(np.uint8).reshape(rows, 8)), data, b"")
+    return pc.binary_join_element_wise(_fixed_binary(lengths.view(np.uint8).reshape(rows, 8)), data, SEAM)
 
 
 def _joined(array: pa.Array, elements: pa.Array) -> pa.Array:
     """The elements of each row, joined; empty for a null row."""
-    lengths = pc.fill_null(pc.list_value_length(array), 0).to_numpy(zero_copy_only=False).astype(np.int64)
+    if pa.types.is_map(array.type):
+        lengths = np.diff(unsliced(array).offsets.to_numpy()) * _present(array)
+    else:
+        lengths = pc.fill_null(pc.list_value_length(array), 0).to_numpy(zero_copy_only=False).astype(np.int64)
     offsets = np.concatenate([[0], np.cumsum(lengths)])
-    return pc.binary_join(pa.LargeListArray.from_arrays(pa.array(offsets), elements), b"")
+    return pc.binary_join(pa.LargeListArray.from_arrays(pa.array(offsets), elements), SEAM)
 
 
 def hexadecimal(halves: np.ndarray) -> pa.Array:

@@ -106,6 +106,11 @@ class Storage:
         """Reads one Parquet file."""
         return pq.read_table(self.path(relative), columns=columns, filesystem=self.filesystem, partitioning=None)
 
+    def rows(self, relative: str) -> int:
+        """The number of rows of one Parquet file."""
+        with pq.ParquetFile(self.path(relative), filesystem=self.filesystem) as file:
+            return int(file.metadata.num_rows)
+
     def exists(self, relative: str) -> bool:
         """Whether a file or folder is there."""
         return self.filesystem.get_file_info(self.path(relative)).type != fs.FileType.NotFound

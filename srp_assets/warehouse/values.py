@@ -1,14 +1,15 @@
 """One raw value and its declared type: what is accepted, and as what. Slow and obvious; `validation.py` is the fast way for whole columns.
 
-Accepted beside the type's own values: numbers written as text, whole floats as integers, numbers as text columns (`12346.0` is "12346"), `true`,
-`false`, 1 and 0 as flags, ISO 8601 and the column's formats as times (naive ones are UTC), JSON text as arrays and maps. NaN is null.
+Accepted beside the type's own values: numbers written as text, whole floats as integers, numbers as text columns (`12346.0` is "12346"),
+`true`, `false`, 1 and 0 as flags, ISO 8601 and the column's formats as times (naive ones are UTC), JSON text as arrays and maps. NaN is
+null.
 """
 
 import json
 import math
 import re
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from srp_assets.warehouse.catalogue import Column
@@ -17,6 +18,12 @@ INTEGER = re.compile(r"[+-]?[0-9]+", re.ASCII)
 DECIMAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", re.ASCII)
 FLAGS = {"true": True, "false": False, "1": True, "0": False}
 LARGEST = 2**63 - 1
+EARLIEST = datetime.min.replace(tzinfo=UTC)
+LATEST = datetime.max.replace(tzinfo=UTC)
+
+TOLERATED_FUTURE = timedelta(days=1)
+"""How far ahead of landing a row's publish time and update time may lie: clocks differ, but a row of next year is wrong and would never
+be beaten."""
 
 
 def typed_value(column: Column, value: Any) -> Any:
@@ -57,9 +64,7 @@ _NUMBER = Column(kind="metric", type="float64", description="an entry of a map o
 
 
 def _integer(value: Any) -> int:
-    if isinstance(value, str) and INTEGER.fullmatch(value.strip()):
-        value = int(value)
-    elif isinstance(value, float) and value.is_integer():
+    if isinstance(value, str) and INTEGER.fullmatch(value.strip()) or isinstance(value, float) and value.is_integer():
         value = int(value)
     if not isinstance(value, int) or isinstance(value, bool) or not -LARGEST - 1 <= value <= LARGEST:
         raise ValueError("no 64-bit integer")
