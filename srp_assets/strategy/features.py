@@ -7,6 +7,7 @@ import math
 from typing import Any
 
 from srp_assets.errors import InvalidInput, nearest
+from srp_assets.strategy.problems import shown
 from srp_assets.strategy.resolved import Feature, Match, RuleValue, Scalar
 from srp_assets.strategy.times import iso_utc, parse_time
 from srp_assets.warehouse.catalogue import ColumnType, Entity, Kind
@@ -48,12 +49,8 @@ EXAMPLES: dict[ColumnType, str] = {
 
 def features_of(entity: Entity) -> dict[str, Feature]:
     """The features that the catalogue gives an entity: each column, and each composite of text columns."""
-    basic = {
-        name: Feature(name=name, kind=column.kind, type=column.value_type, parts=(name,)) for name, column in entity.columns.items()
-    }
-    composite = {
-        name: Feature(name=name, kind="text", type="string", parts=feature.concat) for name, feature in entity.features.items()
-    }
+    basic = {name: Feature(name=name, kind=column.kind, type=column.value_type, parts=(name,)) for name, column in entity.columns.items()}
+    composite = {name: Feature(name=name, kind="text", type="string", parts=feature.concat) for name, feature in entity.features.items()}
     return basic | composite
 
 
@@ -64,8 +61,8 @@ def compared_as(feature: Feature) -> tuple[Kind, ColumnType]:
     return MAP_VALUES.get(feature.type, (feature.kind, feature.type))
 
 
-def check_match(feature: Feature, match: str, key: str | None) -> None:
-    """Refuses a match that the feature's kind does not allow, and a key that is missing or out of place.
+def check_match(feature: Feature, match: str, key: str | None) -> Match:
+    """The match of a rule, which the feature's kind allows, asked with a key exactly if the feature is a map.
 
     Raises:
         InvalidInput: saying what would be valid.
@@ -78,10 +75,15 @@ def check_match(feature: Feature, match: str, key: str | None) -> None:
     kind, _ = compared_as(feature)
     if not MATCHES[kind]:
         raise InvalidInput(f"feature {feature.name!r} is of kind {kind}, which no rule can ask", remedy="use another feature")
-    if match not in MATCHES[kind]:
-        raise InvalidInput(
-            f"match {match!r} does not fit feature {feature.name!r} of kind {kind}", remedy=nearest(match, MATCHES[kind])
-        )
+    for allowed in MATCHES[kind]:
+        if match == allowed:
+            return allowed
+    raise InvalidInput(f"match {match!r} does not fit feature {feature.name!r} of kind {kind}", remedy=_matches_remedy(match, kind))
+
+
+def _matches_remedy(match: str, kind: Kind) -> str:
+    """The nearest match of a kind; a sign is near to nothing, so all are named for it."""
+    return nearest(match, MATCHES[kind]) if match.isidentifier() else "valid: " + ", ".join(MATCHES[kind])
 
 
 def typed_value(feature: Feature, match: Match, value: Any, allowed: tuple[str, ...] = ()) -> RuleValue:
@@ -102,7 +104,9 @@ def typed_value(feature: Feature, match: Match, value: Any, allowed: tuple[str, 
             raise InvalidInput(f"match {match!r} takes one value, not a list", remedy=f"write {EXAMPLES[type_]}")
         return _typed(type_, value, match, allowed)
     if not isinstance(value, list | tuple):
-        raise InvalidInput(f"match {match!r} takes a list of values", remedy="write [" + ("low, high" if match == "between" else "a, b") + "]")
+        raise InvalidInput(
+            f"match {match!r} takes a list of values", remedy="write [" + ("low, high" if match == "between" else "a, b") + "]"
+        )
     values = tuple(_typed(type_, element, match, allowed) for element in value)
     if match != "between":
         if not values:
@@ -120,37 +124,33 @@ def _order(type_: ColumnType, value: Scalar) -> Any:
 
 
 def _typed(type_: ColumnType, value: Any, match: Match, allowed: tuple[str, ...]) -> Scalar:
-    misfit = InvalidInput(f"{_shown(value)} does not fit type {type_}", remedy=f"write {EXAMPLES[type_]}")
-    if type_ == "bool":
-        if not isinstance(value, bool):
-            raise misfit
-        return value
-    if type_ in ("int64", "float64"):
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            raise misfit
-        if type_ == "int64":
-            if value != int(value) or int(value) not in INT64:
-                raise misfit
-            value = int(value)
-        elif abs(value) > 2**1023:
-            raise misfit
-        else:
-            value = float(value)
-    elif not isinstance(value, str):
-        raise misfit
-    elif type_ == "timestamp":
-        try:
-            return iso_utc(parse_time(value))
-        except ValueError as error:
-            raise misfit from error
-    if match == "contains" and value == "":
+    typed = _fitting(type_, value)
+    if typed is None:
+        raise InvalidInput(f"{shown(value)} does not fit type {type_}", remedy=f"write {EXAMPLES[type_]}")
+    if match == "contains" and typed == "":
         raise InvalidInput("every text contains the empty text", remedy="write the text to look for")
-    if allowed and str(value) not in allowed:
-        raise InvalidInput(f"{_shown(value)} is not among the declared values", remedy=nearest(str(value), allowed))
-    return value
+    if allowed and str(typed) not in allowed:
+        raise InvalidInput(f"{shown(value)} is not among the declared values", remedy=nearest(str(typed), allowed))
+    return typed
 
 
-def _shown(value: Any) -> str:
-    """A value as it may stand in a message: on one line, and not endless."""
-    shown = repr(value)
-    return shown if len(shown) <= 60 else shown[:57] + "..."
+def _fitting(type_: ColumnType, value: Any) -> Scalar | None:
+    """A value in a type; None if it does not fit. A whole float fits int64, every finite number float64."""
+    if type_ == "bool":
+        return value if isinstance(value, bool) else None
+    if type_ in ("int64", "float64"):
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return None
+        try:
+            number = float(value)
+        except OverflowError:
+            return None
+        if type_ == "float64":
+            return number if math.isfinite(number) else None
+        return int(value) if math.isfinite(number) and value == int(value) and int(value) in INT64 else None
+    if not isinstance(value, str) or type_ != "timestamp":
+        return value if isinstance(value, str) else None
+    try:
+        return iso_utc(parse_time(value))
+    except ValueError:
+        return None

@@ -1,7 +1,7 @@
 """The documents that people write beside word lists: features, values, rules and strategies, as they are written.
 
-Here is only their form: which keys there are and what they may hold. What the names in them mean (features of an entity, patterns, other documents)
-is checked in `validation.py` against the catalogue and what is stored.
+Here is only their form: which keys there are and what they may hold. What the names in them mean (features of an entity, patterns, other
+documents) is checked in `validation.py` against the catalogue and what is stored.
 """
 
 from typing import Annotated, Any, Literal
@@ -55,9 +55,9 @@ class ValueReference(Strict):
 
 
 def _operand_tag(value: Any) -> str:
-    if isinstance(value, dict):
-        return "<word_list>" if "word_list" in value else "<value>"
-    return {WordListReference: "<word_list>", ValueReference: "<value>"}.get(type(value), "<plain>")
+    if isinstance(value, WordListReference) or (isinstance(value, dict) and "word_list" in value):
+        return "<word_list>"
+    return "<value>" if isinstance(value, ValueReference | dict) else "<plain>"
 
 
 Operand = Annotated[
@@ -104,7 +104,13 @@ class NoRules(Strict):
     """An object that only joins: `{}`."""
 
 
-LOGIC_TAGS = {"all": WrittenAll, "any": WrittenAny, "not": WrittenNot, "rule": RuleReference, "feature": WrittenRule}
+LOGIC_TAGS: dict[str, type[Strict]] = {
+    "all": WrittenAll,
+    "any": WrittenAny,
+    "not": WrittenNot,
+    "rule": RuleReference,
+    "feature": WrittenRule,
+}
 
 
 def _logic_tag(node: Any) -> str | None:
@@ -179,7 +185,7 @@ class StrategyDocument(Document):
 
 AnyDocument = WordList | FeatureDocument | ValueDocument | RuleDocument | StrategyDocument
 
-KINDS: dict[str, type[WordList | Document]] = {
+KINDS: dict[str, type[AnyDocument]] = {
     "word_list": WordList,
     "feature": FeatureDocument,
     "value": ValueDocument,

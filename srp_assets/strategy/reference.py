@@ -1,8 +1,8 @@
 """What a strategy means, said as plainly as possible: the oracle that every faster evaluation is tested against.
 
-Rows are dicts of an entity's own columns and `product`; they are the newest versions, one row for each key within a product. Nothing here is clever:
-a rule asks one row, logic combines rules, an object is the rows that have its role and fit its logic, a strategy joins its objects along
-the pattern, and every recalled row that takes part in at least one joined combination is one case.
+Rows are dicts of an entity's own columns and `product`; they are the newest versions, one row for each key within a product. Nothing here
+is clever: a rule asks one row, logic combines rules, an object is the rows that have its role and fit its logic, a strategy joins its
+objects along the pattern, and every recalled row that takes part in at least one joined combination is one case.
 
 Two-valued logic: a rule on a null is false, whatever its match (`!=` too), so `not` of it is true. In a join a null equals nothing.
 """
@@ -41,13 +41,13 @@ def matches_row(node: Node | None, row: Row, lists: Lists) -> bool:
 def rule_holds(rule: Rule, row: Row, lists: Lists) -> bool:
     """Whether one rule is true of a row.
 
-    Texts are compared as they are: `contains` looks for exactly its text, upper and lower case apart, in one part of a composite feature at a
-    time. `contains_any` and `contains_all` compare whole elements; null elements equal nothing. An absent key of a map is a null.
+    Texts are compared as they are: `contains` looks for exactly its text, upper and lower case apart, in one part of a composite feature
+    at a time. `contains_any` and `contains_all` compare whole elements; null elements equal nothing. An absent key of a map is a null.
     """
     if rule.match == "matches":
         return bool(word_hits(rule, row, lists))
     if rule.match == "contains":
-        return any(rule.value in text for text in _texts(rule.feature, row))
+        return any(str(rule.value) in text for text in _texts(rule.feature, row))
     found = row.get(rule.feature.name)
     if found is not None and rule.key is not None:
         found = dict(found).get(rule.key)
@@ -87,7 +87,7 @@ def _compare(rule: Rule, found: Any) -> bool:
 
 def word_hits(rule: Rule, row: Row, lists: Lists) -> set[int]:
     """The words, by their places in the rule's list, that hit a row's text; a null part of a composite text is absent."""
-    return wordlists.hits(lists[rule.value], [row.get(part) for part in rule.feature.parts])
+    return wordlists.hits(lists[str(rule.value)], [row.get(part) for part in rule.feature.parts])
 
 
 def _texts(feature: Feature, row: Row) -> list[str]:
@@ -110,7 +110,10 @@ def object_rows(
     published_from: datetime | None = None,
     published_to: datetime | None = None,
 ) -> list[Row]:
-    """The rows of an entity that are this object and fit its logic. Only the recalled object is limited by publish time, the end excluded."""
+    """The rows of an entity that are this object and fit its logic.
+
+    Only the recalled object is limited by publish time; the end is excluded.
+    """
     entity = catalogue.entity_of(name)
     object_ = catalogue.objects[name]
     chosen = []

@@ -38,8 +38,9 @@ class Feature(Frozen):
 class Rule(Frozen):
     """One test of one feature.
 
-    `value` has the feature's own type: whole numbers for int64, floats for float64, ISO 8601 text in UTC with a final `Z` for times, the key
-    of a list in `ResolvedStrategy.lists` for `matches`. `between` takes the two bounds, both included. `key` names the entry of a map.
+    `value` has the feature's own type: whole numbers for int64, floats for float64, ISO 8601 text in UTC with a final `Z` for times, the
+    key of a list in `ResolvedStrategy.lists` for `matches`. `between` takes the two bounds, both included. `key` names the entry of a
+    map.
     """
 
     feature: Feature
@@ -86,8 +87,8 @@ for _model in (AllOf, AnyOf, Not):
 class ResolvedStrategy(Frozen):
     """A strategy with everything that it needs.
 
-    `objects` holds the objects of one declared pattern in the pattern's order; None is an object without rules, which only joins. `lists` is keyed
-    by `id@version`; `documents` says which version of every document was taken, keyed by `kind/id`, the strategy's own included.
+    `objects` holds the objects of one declared pattern in the pattern's order; None is an object without rules, which only joins. `lists`
+    is keyed by `id@version`; `documents` says which version of every document was taken, keyed by `kind/id`, the strategy's own included.
     """
 
     id: str

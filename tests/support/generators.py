@@ -1,7 +1,7 @@
 """Hypothesis strategies for any catalogue: rows, ingests of their versions, word lists, resolved strategies, batches of them.
 
-Values come from small pools that rows, rules and word lists share, so that rules hit, rows join and bounds are met exactly. Everything is built
-backwards from the catalogue: a generated rule is well typed by construction.
+Values come from small pools that rows, rules and word lists share, so that rules hit, rows join and bounds are met exactly. Everything is
+built backwards from the catalogue: a generated rule is well typed by construction.
 """
 
 from collections.abc import Mapping, Sequence
@@ -46,7 +46,10 @@ POOLS: Mapping[ColumnType, Sequence[Any]] = {
     "timestamp": TIMES,
     "bool": (False, True),
 }
-IDS: Mapping[ColumnType, Sequence[Any]] = {"int64": (9, 10, 2, 100, 11, 1, 3, -1, 20, 12), "string": ("b", "a", "A", "北京", "é", "10", "9", "1", "c", "d")}
+IDS: Mapping[ColumnType, Sequence[Any]] = {
+    "int64": (9, 10, 2, 100, 11, 1, 3, -1, 20, 12),
+    "string": ("b", "a", "A", "北京", "é", "10", "9", "1", "c", "d"),
+}
 """The first ones more often, so that some rows join many; of different lengths, so that the order of numbers is not that of their texts."""
 
 NULL_SHARE = 0.15
@@ -105,8 +108,8 @@ def _entity_row(random: Random, entity: Entity, identity: Row) -> Row:
 def table_rows(draw: st.DrawFn, catalogue: Catalogue, *, max_rows: int = 14) -> Rows:
     """The newest versions of all rows, by entity: keys are unique within a product; null, hidden, orphaned and joined rows among them.
 
-    Only the numbers of rows and one seed are drawn, each row follows from the seed and its place: this is quick. What is drawn is how many rows
-    are missing, because Hypothesis prefers small numbers, and sparse rows would seldom join.
+    Only the numbers of rows and one seed are drawn, each row follows from the seed and its place: this is quick. What is drawn is how
+    many rows are missing, because Hypothesis prefers small numbers, and sparse rows would seldom join.
     """
     seed = draw(st.integers(0, 2**32 - 1))
     rows: Rows = {}
@@ -131,8 +134,8 @@ def ingests(draw: st.DrawFn, catalogue: Catalogue, *, max_rows: int = 14, rounds
     """A history of ingests, and the newest versions that must be in the tables after it.
 
     Older versions differ anywhere but in their key: another publish time makes a row move, another visibility hides it again. Where the
-    entity says when it was updated, versions land in any order, and exact duplicates land again at any time; elsewhere the last one landed is
-    the newest, so versions land in their order and duplicates within one ingest.
+    entity says when it was updated, versions land in any order, and exact duplicates land again at any time; elsewhere the last one
+    landed is the newest, so versions land in their order and duplicates within one ingest.
     """
     newest = draw(table_rows(catalogue, max_rows=max_rows))
     random = Random(draw(st.integers(0, 2**32 - 1)))

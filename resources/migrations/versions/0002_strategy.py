@@ -7,7 +7,7 @@ from resources.registry_types import UtcDateTime
 
 revision = "0002"
 down_revision = "0001"
-branch_labels = ("strategy",)
+branch_labels = None
 depends_on = None
 
 
