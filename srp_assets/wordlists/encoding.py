@@ -101,9 +101,12 @@ def _code_points(part: pa.Array) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np
         return np.empty(0, dtype="<u4"), ends
     offset_type = np.int64 if pa.types.is_large_string(filled.type) else np.int32
     bounds = np.frombuffer(offsets, dtype=offset_type)[filled.offset : filled.offset + len(filled) + 1]
+    first_bytes = np.frombuffer(data, dtype=np.uint8)[bounds[:-1][np.diff(bounds) > 0]]
     try:
         text = str(memoryview(data)[bounds[0] : bounds[-1]], "utf-8")
     except UnicodeDecodeError:
+        return _code_points(_repaired(filled))
+    if np.any(first_bytes & 0xC0 == 0x80):  # the halves of a character in two rows
         return _code_points(_repaired(filled))
     return np.frombuffer(text.encode("utf-32-le"), dtype="<u4"), ends
 

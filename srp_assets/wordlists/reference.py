@@ -17,7 +17,12 @@ Text = Sequence[str | None]
 
 def occurrences(segment: str, part: str) -> int:
     """How often a segment occurs in a part of a text. Overlapping occurrences count: `aa` occurs twice in `aaa`."""
-    return sum(part.startswith(segment, place) for place in range(len(part)))
+    count = 0
+    place = part.find(segment)
+    while place >= 0:
+        count += 1
+        place = part.find(segment, place + 1)
+    return count
 
 
 def is_met(demand: Demand, parts: Sequence[str]) -> bool:
@@ -39,10 +44,16 @@ def rule_hits(rule: Rule, parts: Sequence[str]) -> bool:
     return all(is_met(demand, parts) for demand in rule.required) and not any(is_met(demand, parts) for demand in rule.forbidden)
 
 
-def word_hits(word: str, text: Text, group: ResolvedList | ExemptGroup) -> bool:
-    """Whether one word hits a text under the transforms and case rule of its list."""
+def words_hit(group: ResolvedList | ExemptGroup, text: Text) -> set[int]:
+    """The places of the words that hit a text under the transforms and the case rule of their group, exempt or not."""
     fold = fold_of(group.transforms, group.case_sensitive)
-    return rule_hits(rule_of(parse(word), fold), [fold(part) for part in text if part is not None])
+    parts = [fold(part) for part in text if part is not None]
+    return {place for place, word in enumerate(group.words) if rule_hits(rule_of(parse(word), fold), parts)}
+
+
+def is_exempt(words: ResolvedList, text: Text) -> bool:
+    """Whether any exemption of a list hits a text."""
+    return any(words_hit(group, text) for group in words.exempt)
 
 
 def hits(words: ResolvedList, text: Text) -> set[int]:
@@ -51,16 +62,6 @@ def hits(words: ResolvedList, text: Text) -> set[int]:
     If an exemption of the list hits the text, the whole list is silent on it; other lists are not affected.
     """
     return set() if is_exempt(words, text) else words_hit(words, text)
-
-
-def words_hit(words: ResolvedList, text: Text) -> set[int]:
-    """The places of the words that hit a text, exempt or not."""
-    return {place for place, word in enumerate(words.words) if word_hits(word, text, words)}
-
-
-def is_exempt(words: ResolvedList, text: Text) -> bool:
-    """Whether an exemption of a list hits a text."""
-    return any(word_hits(word, text, group) for group in words.exempt for word in group.words)
 
 
 def scan(lists: Sequence[ResolvedList], texts: Sequence[Text]) -> list[tuple[int, int, int]]:

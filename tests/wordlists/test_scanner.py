@@ -205,6 +205,13 @@ def test_bytes_that_are_no_utf8_spoil_neither_their_row_nor_others() -> None:
     assert scanned([plain("ab", "西", "\ufffd")], column)[0] == [(0, 0, 0), (0, 0, 2), (1, 0, 1)]
 
 
+def test_a_character_that_two_rows_share_belongs_to_neither() -> None:
+    text = "西".encode()
+    offsets = pa.py_buffer(np.array([0, 1, 1, 3], np.int32).tobytes())
+    column = pa.Array.from_buffers(pa.string(), 3, [None, offsets, pa.py_buffer(text)])
+    assert scanned([plain("西", "\ufffd")], column)[0] == [(0, 0, 1), (2, 0, 1)]
+
+
 def test_an_exemption_silences_its_own_list_alone_and_is_counted() -> None:
     lists = [plain("help", exempt=(ExemptGroup(words=("no&help", "NOT", "unused"), case_sensitive=True),)), plain("help")]
     rows = ["help", "no help", "help NOT", "help n.o.t", "NOT"]
