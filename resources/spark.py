@@ -1,13 +1,17 @@
 """Spark sessions: to the server that `SPARK_REMOTE` names, or to the local one, which is started if need be."""
 
+import atexit
 import os
+import socket
 from threading import Lock
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
-from pydantic import PrivateAttr
+from dagster_pyspark import LazyPySparkResource
+from dagster_spark.utils import flatten_dict
+from pydantic import ConfigDict
 
 from resources import spark_server
-from resources.strict import StrictResource
 from srp_assets.errors import Unavailable
 from srp_assets.settings import Settings
 
@@ -19,6 +23,9 @@ LOCAL_RETRIES = 6
 for a server that died, and the run would not fail before."""
 
 LOCAL_LONGEST_WAIT_MS = 2000
+
+DEFAULT_PORT = 15002
+"""Spark Connect's port where an address names none."""
 
 _sessions: dict[str, "SparkSession"] = {}
 _sessions_lock = Lock()
@@ -47,6 +54,14 @@ def open_session(settings: Settings, *, isolated: bool = False) -> "SparkSession
         return session
 
 
+def close_sessions() -> None:
+    """Closes the sessions of this process; whoever ends a server that this process used says so before."""
+    with _sessions_lock:
+        while _sessions:
+            address, session = _sessions.popitem()
+            _close(session, address)
+
+
 def _connect(address: str, *, local: bool) -> "SparkSession":
     # 1 s of imports that only those who use Spark pay.
     from pyspark.errors import PySparkException
@@ -69,6 +84,9 @@ def _connect(address: str, *, local: bool) -> "SparkSession":
             where=None if local else "SPARK_REMOTE",
             remedy="`srp spark status` tells how the local server is" if local else "check the address and the server",
         ) from error
+    # Runs before the client's own rule for the end of the process, which waits for a server that has died.
+    atexit.unregister(close_sessions)
+    atexit.register(close_sessions)
     return session
 
 
@@ -87,25 +105,48 @@ def _works(session: Any) -> bool:
 
 def _forget_lost(address: str, *, local: bool) -> None:
     """Closes the sessions that a new one replaces: with this address, or with a local server that is no more."""
-    lost = [known for known in _sessions if known == address or (local and known.startswith("sc://localhost:"))]
-    for known in lost:
-        session: Any = _sessions.pop(known)
-        # Its server has forgotten it: to take leave would only wait for an answer.
-        session.release_session_on_close = False
-        session.stop()
+    for known in [known for known in _sessions if known == address or (local and known.startswith("sc://localhost:"))]:
+        _close(_sessions.pop(known), known)
 
 
-class SparkResource(StrictResource):
-    """Spark for Dagster: a session when it is first asked for.
+def _close(session: Any, address: str) -> None:
+    # Taking leave of a server that is not there would only wait for an answer.
+    session.release_session_on_close = _listens(address)
+    session.stop()
 
-    dagster-pyspark's `LazyPySparkResource` takes an address that is known when definitions load and keeps its session for good; here the
-    server is started on demand, its address has a token, and a session whose server died is replaced, so it is not used.
+
+def _listens(address: str) -> bool:
+    server = urlsplit(address)
+    try:
+        socket.create_connection((server.hostname or "localhost", server.port or DEFAULT_PORT), timeout=2).close()
+    except OSError:
+        return False
+    return True
+
+
+class SparkResource(LazyPySparkResource):
+    """Spark for Dagster: `LazyPySparkResource`, with sessions that this module opens.
+
+    What the class of dagster-pyspark would do itself does not fit: it takes an address that is known when definitions load, and keeps a
+    session whose server has died. `spark_config` are settings of the session (`spark.sql..`), not of the server.
     """
 
-    _settings: Settings | None = PrivateAttr(default=None)
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    spark_config: dict[str, Any] = {}
 
     def session(self, *, isolated: bool = False) -> "SparkSession":
         """The session of this process, or a new one; see `open_session`."""
-        if self._settings is None:
-            self._settings = Settings()
-        return open_session(self._settings, isolated=isolated)
+        session = open_session(Settings(), isolated=isolated)
+        for name, value in flatten_dict(self.spark_config):
+            session.conf.set(name, value)
+        return session
+
+    @property
+    def spark_session(self) -> Any:
+        """The session under the name that dagster-pyspark gives it."""
+        return self.session()
+
+    @classmethod
+    def _is_dagster_maintained(cls) -> bool:
+        return False

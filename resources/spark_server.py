@@ -1,8 +1,8 @@
 """The local Spark Connect server: one process for everybody who uses a home, started when first needed, found again later.
 
 It listens on the loopback interface alone and wants a token, which only its environment and a file for the owner's eyes hold. It
-outlives the process that started it; `stop` ends it. In the home: `spark/server.json` (process id, port, token), `spark/conf/`, `spark/tmp/`
-and `logs/`.
+outlives the process that started it; `stop` ends it. In the home: `spark/server.json` (process id, port, token), `spark/conf/`,
+`spark/tmp/` and `logs/`.
 """
 
 import json

