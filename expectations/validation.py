@@ -1,0 +1,66 @@
+"""Runs Great Expectations over a frame and says in plain data what was found. Importing this module imports them: 3 to 5 s."""
+
+import os
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
+
+os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+
+import great_expectations as gx
+from great_expectations.core.expectation_validation_result import ExpectationValidationResult
+from great_expectations.data_context.types.base import ProgressBarsConfig
+from great_expectations.expectations.expectation import Expectation
+
+from expectations.report import Outcome, Report
+
+REPORTED = ("observed_value", "element_count", "unexpected_count", "unexpected_percent", "partial_unexpected_list")
+
+
+class ExpectationCrashed(Exception):
+    """An expectation could not be evaluated: a mistake in a suite or a missing column, never to be read as bad data."""
+
+
+def validate(frame: Any, expectations: Sequence[Expectation], engine: Literal["spark", "pandas"]) -> Report:
+    """Validates a frame.
+
+    Args:
+        frame: a Spark or pandas frame.
+        expectations: what is expected of it.
+        engine: which of the two it is.
+
+    Raises:
+        ExpectationCrashed: if an expectation could not be evaluated.
+    """
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = ProgressBarsConfig(globally=False)
+    # By default the frame would be cached in Spark.
+    source = context.data_sources.add_spark("frame", persist=False) if engine == "spark" else context.data_sources.add_pandas("frame")
+    batch_definition = source.add_dataframe_asset("frame").add_batch_definition_whole_dataframe("all")
+    batch = batch_definition.get_batch(batch_parameters={"dataframe": frame})
+    results = batch.validate(gx.ExpectationSuite("suite", expectations=list(expectations))).results
+    crashed = [f"{_title(result)}: {message}" for result in results for message in _crashes(result)]
+    if crashed:
+        raise ExpectationCrashed("; ".join(sorted(crashed)))
+    return Report(tuple(sorted((_outcome(result) for result in results), key=lambda outcome: outcome.expectation)))
+
+
+def _crashes(result: ExpectationValidationResult) -> Iterable[str]:
+    # The information about an exception is flat, or keyed by the metric that raised it.
+    info: Any = result.exception_info or {}
+    parts = [info] if "raised_exception" in info else info.values()
+    return {" ".join(str(part["exception_message"]).split())[:500] for part in parts if part["raised_exception"]}
+
+
+def _title(result: ExpectationValidationResult) -> str:
+    configuration = result.expectation_config
+    if configuration is None:
+        raise ExpectationCrashed("a result does not say what was expected")
+    about = [configuration.kwargs.get(name) for name in ("column", "column_A", "column_list")]
+    named = ", ".join(str(value) for value in about if value is not None)
+    return f"{configuration.type}({named})"
+
+
+def _outcome(result: ExpectationValidationResult) -> Outcome:
+    found = {name: result.result[name] for name in REPORTED if result.result.get(name) not in (None, [])}
+    severity = result.expectation_config.severity if result.expectation_config else "critical"
+    return Outcome(_title(result), bool(result.success), getattr(severity, "value", severity), found)
