@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from srp_assets.errors import InvalidInput
 from srp_assets.strategy import registry
-from srp_assets.strategy.documents import Written, applying_user, read_document, reference_of, references_of
+from srp_assets.strategy.written import Written, applying_user, read_document, reference_of, references_of
 from srp_assets.strategy.library import Library
 from srp_assets.strategy.loading import RawDocument, find_files, load_file
 from srp_assets.strategy.logic import LogicReader
@@ -60,8 +60,9 @@ def apply_documents(
         NotFound: if a path does not exist.
     """
     problems: list[InvalidInput] = []
-    written = _read_all(connection, paths, owner, problems)
-    reader = LogicReader(catalogue, Library(connection, written))
+    broken: set[Reference] = set()
+    written = _read_all(connection, paths, owner, problems, broken)
+    reader = LogicReader(catalogue, Library(connection, written, broken))
     warnings = {}
     for document in written:
         found = reader.library.find_any(*document.reference)
@@ -78,18 +79,22 @@ def apply_documents(
     ]
 
 
-def _read_all(connection: Connection, paths: Iterable[Path], owner: str | None, problems: list[InvalidInput]) -> list[Written]:
-    """All documents of the files whose form is good; what is wrong with the others is added to the problems."""
+def _read_all(
+    connection: Connection, paths: Iterable[Path], owner: str | None, problems: list[InvalidInput], broken: set[Reference]
+) -> list[Written]:
+    """All documents of the files whose form is good; what is wrong with the others is added to the problems, and they to the broken ones."""
     written: dict[Reference, Written] = {}
     for raw in _load_all(paths, problems):
         try:
-            body = _with_owner(connection, raw, owner)
-            document = read_document(body, raw.place)
-        except InvalidDocuments as error:
-            problems += error.problems
-            continue
+            reference = reference_of(raw.content, raw.place)
         except InvalidInput as error:
             problems.append(error)
+            continue
+        try:
+            document = read_document(_with_owner(connection, raw, reference, owner), raw.place)
+        except InvalidDocuments as error:
+            problems += error.problems
+            broken.add(reference)
             continue
         first = written.setdefault(document.reference, document)
         if first is not document:
@@ -107,16 +112,13 @@ def _load_all(paths: Iterable[Path], problems: list[InvalidInput]) -> list[RawDo
     return documents
 
 
-def _with_owner(connection: Connection, raw: RawDocument, owner: str | None) -> dict[str, object]:
+def _with_owner(connection: Connection, raw: RawDocument, reference: Reference, owner: str | None) -> dict[str, object]:
     """The document's content; one without owner keeps its stored one, or gets that of the call."""
-    kind, id_ = reference_of(raw.content, raw.place)
-    if raw.content.get("owner") is not None:
+    if "owner" in raw.content:
         return raw.content
-    stored = registry.find_document(connection, kind, id_)
+    stored = registry.find_document(connection, *reference)
     found = stored.owner if stored else owner or applying_user()
-    if found is None:
-        raise InvalidInput("key 'owner' is missing", where=f"{raw.place}: {kind} {id_}", remedy="add owner: ...")
-    return raw.content | {"owner": found}
+    return raw.content | {"owner": found} if found else raw.content
 
 
 def _differs(document: Written, stored: StoredDocument | None) -> bool:

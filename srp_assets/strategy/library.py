@@ -7,7 +7,7 @@ from typing import Generic, TypeVar, cast
 from sqlalchemy import Connection
 
 from srp_assets.strategy import registry
-from srp_assets.strategy.documents import Written, read_document
+from srp_assets.strategy.written import Written, read_document
 from srp_assets.strategy.model import KINDS, AnyDocument
 from srp_assets.strategy.registry import Reference
 
@@ -30,10 +30,12 @@ class Library:
     Args:
         connection: the registry.
         applied: documents that stand before stored ones of the same kind and id.
+        broken: documents that are being applied and cannot be read; what refers to them is not judged.
     """
 
-    def __init__(self, connection: Connection, applied: Iterable[Written] = ()) -> None:
+    def __init__(self, connection: Connection, applied: Iterable[Written] = (), broken: Iterable[Reference] = ()) -> None:
         self._connection = connection
+        self.broken = frozenset(broken)
         self._found: dict[Reference, Found[AnyDocument] | None] = {
             written.reference: Found(written.document, written.place, 0, False) for written in applied
         }

@@ -118,7 +118,7 @@ class LogicReader:
         own = features_of(self.catalogue.entities[entity])
         if name in own:
             return own[name]
-        if self.library.find(FeatureDocument, name) is None:
+        if ("feature", name) not in self.library.broken and self.library.find(FeatureDocument, name) is None:
             shared = [id_ for id_ in self.library.ids(FeatureDocument) if self._is_feature_of(id_, entity)]
             self.problem(path, f"entity {entity} has no feature {name!r}", nearest(name, [*own, *shared]))
             return None
@@ -180,8 +180,10 @@ class LogicReader:
             return None
 
     def refer(self, model: type[AnyKind], id_: str, path: str) -> Found[AnyKind] | None:
-        """The document that a name means; a problem, and None, if there is none or it is archived."""
+        """The document that a name means; None if it cannot be read, and a problem too if there is none or it is archived."""
         kind = kind_of(model)
+        if (kind, id_) in self.library.broken:
+            return None
         found = self.library.find(model, id_)
         if found is not None and not found.is_archived:
             self.documents[f"{kind}/{id_}"] = found.version

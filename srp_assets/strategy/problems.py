@@ -29,7 +29,7 @@ class InvalidDocuments(InvalidInput):
         self.problems = tuple({str(problem): problem for problem in problems}.values())
         first = self.problems[0]
         more = len(self.problems) - 1
-        message = first.message + (f" (and {more} more {'problem' if more == 1 else 'problems'})" if more else "")
+        message = first.message + (f"; {more} more {'problem' if more == 1 else 'problems'}" if more else "")
         super().__init__(message, where=first.where, remedy=first.remedy)
 
 
@@ -99,8 +99,11 @@ def _problem(details: ErrorDetails, key: str | int | None, keys: list[str]) -> I
     if type_ in ("bool_type", "bool_parsing"):
         return InvalidInput(f"{shown(found)} is not a flag", remedy="write true or false")
     if type_ == "logic":
-        return InvalidInput(details["msg"], remedy="write feature, match and value, or exactly one of all, any, not, rule")
-    return InvalidInput(details["msg"].removeprefix("Value error, "), remedy="correct it")
+        empty = "write {} for an object that only joins"
+        return InvalidInput(
+            details["msg"], remedy=empty if found is None else "write feature, match and value, or exactly one of all, any, not, rule"
+        )
+    return InvalidInput(details["msg"].removeprefix("Value error, "))
 
 
 def shown(value: Any) -> str:
