@@ -46,15 +46,20 @@ class Storage:
         return f"{self._resolved[1].rstrip('/')}/{relative}"
 
     def address(self, relative: str) -> str:
-        """The address under which Spark reads a file or folder."""
+        """The address under which Spark reads a file or folder.
+
+        Not percent-encoded: Hadoop takes `%3D` for three characters, and folders of partitions have an equals sign in their names.
+        """
         if self.is_local:
-            return Path(self.path(relative)).resolve().as_uri()
+            return f"file:{Path(self.path(relative)).resolve()}"
         scheme = self.location.split("://", 1)[0]
         return f"{'s3a' if scheme == 's3' else scheme}://{self.path(relative)}"
 
     @contextmanager
-    def parquet_writer(self, relative: str, schema: pa.Schema) -> Iterator[pq.ParquetWriter]:
+    def parquet_writer(self, relative: str, schema: pa.Schema, *, dictionaries: bool = True) -> Iterator[pq.ParquetWriter]:
         """A writer of one Parquet file (zstd) that appears, whole, when the block ends without an error.
+
+        `dictionaries` says whether columns may be dictionary-encoded: trying costs time where nearly all values differ.
 
         Raises:
             Unavailable: if the place cannot be written (disk full, no permission).
@@ -66,7 +71,7 @@ class Storage:
             try:
                 with (
                     self.filesystem.open_output_stream(written) as stream,
-                    pq.ParquetWriter(stream, schema, compression="zstd", coerce_timestamps="us") as writer,
+                    pq.ParquetWriter(stream, schema, compression="zstd", use_dictionary=dictionaries, coerce_timestamps="us") as writer,
                 ):
                     yield writer
             except BaseException:
@@ -80,13 +85,13 @@ class Storage:
                 f"cannot write: {error.strerror or error}", where=target, remedy="free space, or correct the permissions or SRP_HOME"
             ) from error
 
-    def write(self, relative: str, table: pa.Table, *, row_group_rows: int = 131_072) -> int:
+    def write(self, relative: str, table: pa.Table, *, row_group_rows: int = 131_072, dictionaries: bool = True) -> int:
         """Writes a table as one Parquet file (zstd), whole or not at all; returns its size in bytes.
 
         Raises:
             Unavailable: if the place cannot be written (disk full, no permission).
         """
-        with self.parquet_writer(relative, table.schema) as writer:
+        with self.parquet_writer(relative, table.schema, dictionaries=dictionaries) as writer:
             writer.write_table(table, row_group_size=row_group_rows)
         return self.sizes([relative])[0]
 
