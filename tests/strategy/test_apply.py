@@ -4,11 +4,9 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 from textwrap import dedent
-from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine, create_engine
-from support.documents import apply_text, write
+from sqlalchemy import Connection, create_engine
 
 from srp_assets.errors import Conflict, InvalidInput, NotFound
 from srp_assets.strategy import written
@@ -27,6 +25,7 @@ from srp_assets.strategy.registry import (
     versions_of,
 )
 from srp_assets.warehouse.catalogue import Catalogue
+from support.documents import apply_text, write
 
 DOCUMENTS = dedent("""
     kind: strategy
@@ -51,12 +50,6 @@ DOCUMENTS = dedent("""
     ---
     {kind: word_list, id: farewell, words: [bye]}
 """)
-
-
-@pytest.fixture
-def connection(engine: Engine) -> Any:
-    with engine.connect() as connection:
-        yield connection
 
 
 @pytest.fixture
