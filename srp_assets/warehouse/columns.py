@@ -14,13 +14,18 @@ from srp_assets.warehouse.catalogue import Column
 from srp_assets.warehouse.readers.base import RawColumn
 from srp_assets.warehouse.row_hash import microseconds, unsliced
 from srp_assets.warehouse.schema import ARROW_TYPES, TIMESTAMP
-from srp_assets.warehouse.values import EARLIEST, LATEST, typed_value
+from srp_assets.warehouse.values import EARLIEST, LATEST, NUMBER, TEXT, typed_value
 
 Typed = tuple[pa.Array, np.ndarray | None]
 """A typed column, null where a value does not fit, and which those are (None: all fit)."""
 
 NAIVE = pa.timestamp("us")
 LARGEST_WHOLE = 2.0**63
+
+
+PLAIN_KINDS: tuple[set[type], ...] = ({str}, {int}, {float}, {int, float}, {bool}, {list})
+"""Kinds of Python values of which Arrow makes one array as they are; of mixed ones it makes something else (True beside 0.0 becomes
+1.0)."""
 
 
 class _NotPlainError(Exception):
@@ -40,6 +45,8 @@ def typed_column(column: Column, candidates: Sequence[RawColumn], rows: int) -> 
         return pa.nulls(rows, target), None
     raw = candidates[0] if len(candidates) == 1 else _first_present(candidates)
     try:
+        if isinstance(raw, list) and pa.types.is_map(target):
+            return _dicts(raw, target), None
         array = _as_array(raw) if isinstance(raw, list) else raw
         return _plain(column, _without_nan(array), target)
     except (_NotPlainError, pa.ArrowException, ValueError, TypeError, OverflowError):
@@ -55,8 +62,9 @@ def _first_present(candidates: Sequence[RawColumn]) -> RawColumn:
 
 
 def _as_array(values: list[Any]) -> pa.Array:
-    if any(isinstance(value, dict) for value in values):
-        raise _NotPlainError  # Arrow would make a struct of them, with a field for every key
+    kinds = set(map(type, values)) - {type(None)}
+    if kinds and kinds not in PLAIN_KINDS:
+        raise _NotPlainError
     return pa.array(values)
 
 
@@ -223,6 +231,27 @@ def _maps(array: pa.Array, target: pa.MapType) -> pa.Array:
     if not _keys_in_order(array):
         raise _NotPlainError
     return array.cast(target)
+
+
+def _dicts(values: list[Any], target: pa.MapType) -> pa.Array:
+    """Dictionaries of Python as maps with their keys in order."""
+    if not set(map(type, values)) <= {dict, type(None)}:
+        raise _NotPlainError
+    keys: list[str] = []
+    items: list[Any] = []
+    offsets = [0]
+    for value in values:
+        if value is not None:
+            names = sorted(value)
+            keys += names
+            items += [value[name] for name in names]
+        offsets.append(len(keys))
+    item_column = TEXT if pa.types.is_string(target.item_type) else NUMBER
+    typed_items, wrong = typed_column(item_column, [items], len(items))
+    if wrong is not None:
+        raise _NotPlainError
+    mask = pa.array([value is None for value in values])
+    return pa.MapArray.from_arrays(pa.array(offsets, pa.int32()), pa.array(keys, pa.string()), typed_items, type=target, mask=mask)
 
 
 def _keys_in_order(array: pa.MapArray) -> bool:

@@ -132,7 +132,9 @@ class KeyIndex:
     def find(self, key_high: np.ndarray) -> Versions:
         """The versions whose codes have one of these upper halves."""
         self.flush()
-        wanted = np.unique(key_high)
+        if not self.files or not len(key_high):
+            return no_versions(self._root)
+        wanted = np.sort(key_high)
         found = [versions for path in self.files for versions in self._find_in(path, wanted)]
         return concatenated(found) if found else no_versions(self._root)
 
@@ -166,7 +168,7 @@ class KeyIndex:
 
     def _write(self, versions: Versions) -> None:
         path = f"{self._prefix}-{len(self.written)}.parquet"
-        self._storage.write(path, versions.as_table())
+        self._storage.write(path, versions.as_table(), dictionaries=False)
         self.files.append(path)
         self.written.append(path)
 

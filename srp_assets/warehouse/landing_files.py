@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,12 @@ from srp_assets.warehouse.periods import Unit
 from srp_assets.warehouse.storage import Storage
 from srp_assets.warehouse.validation import period_text
 
-BUFFERED_BYTES = 384 * 1024 * 1024
+BUFFERED_BYTES = 256 * 1024 * 1024
+"""Rows wait until so many bytes of them make files worth having."""
+
+WRITERS = 4
+"""Threads that compress and write: half of the time is Parquet's, which lets other threads run."""
+
 REJECTS_BUFFERED = 20_000
 
 REJECT_SCHEMA = pa.schema(
@@ -52,22 +58,23 @@ class LandingWriter:
             self._waiting[ordinal].append(part)
             self._bytes[ordinal] += part.nbytes
         if sum(self._bytes.values()) > BUFFERED_BYTES:
-            for ordinal in sorted(self._bytes, key=lambda ordinal: self._bytes[ordinal], reverse=True):
-                if sum(self._bytes.values()) > BUFFERED_BYTES / 2:
-                    self._write(ordinal)
+            by_size = sorted(self._bytes, key=lambda ordinal: self._bytes[ordinal], reverse=True)
+            self._write(by_size[: len(by_size) // 2 + 1])
 
     def close(self) -> None:
         """Writes what is left."""
-        for ordinal in sorted(self._waiting):
-            self._write(ordinal)
+        self._write(sorted(self._waiting))
 
-    def _write(self, ordinal: int) -> None:
-        table = pa.concat_tables(self._waiting.pop(ordinal))
-        del self._bytes[ordinal]
-        period = period_text(ordinal, self._unit)
-        path = f"{self._folder}/{period}/{self._ingest_id}-{len(self.files[period])}.parquet"
-        self._storage.write(path, table)
-        self.files[period].append(path)
+    def _write(self, ordinals: list[int]) -> None:
+        waiting: dict[str, pa.Table] = {}
+        for ordinal in ordinals:
+            period = period_text(ordinal, self._unit)
+            path = f"{self._folder}/{period}/{self._ingest_id}-{len(self.files[period])}.parquet"
+            waiting[path] = pa.concat_tables(self._waiting.pop(ordinal))
+            self.files[period].append(path)
+            del self._bytes[ordinal]
+        with ThreadPoolExecutor(WRITERS) as pool:
+            list(pool.map(self._storage.write, waiting.keys(), waiting.values()))
 
 
 @dataclass(frozen=True)

@@ -133,7 +133,8 @@ class Settlement:
         written += [path for index in self._indexes.values() for path in index.written]
         written += [path for files in self._pending_files.values() for path in files]
         for path in written:
-            self._storage.filesystem.delete_file(self._storage.path(path))
+            if self._storage.exists(path):
+                self._storage.filesystem.delete_file(self._storage.path(path))
 
     def _state(self, name: str) -> KeyState:
         return self._states.get(name, KeyState())

@@ -31,11 +31,13 @@ def settle(rows: Versions, landed: Versions) -> Settled:
     """
     count = len(rows)
     groups = group_numbers(np.concatenate([rows.key_high, landed.key_high]), np.concatenate([rows.key_low, landed.key_low]))
-    size = np.bincount(groups)
-    stored = size[groups[:count]] == 1  # alone with its key: nothing to compare with
-    left = np.flatnonzero(~stored)
+    stored, decided = _plain_cases(rows, landed, groups)
+    left = np.flatnonzero(~decided)
     rounds = _landing_ranks(groups[left], rows.landed[left])
-    known, known_groups = _drop_others(landed, groups[count:], groups[left])
+    compared = np.zeros(len(groups), bool)
+    compared[groups[left]] = True
+    places_known = np.flatnonzero(compared[groups[count:]])
+    known, known_groups = _without_root(landed).take(places_known), groups[count:][places_known]
     tombstones: list[tuple[np.ndarray, np.ndarray, Versions]] = []
     for round_ in range(int(rounds.max(initial=-1)) + 1):
         places = left[rounds == round_]
@@ -69,9 +71,25 @@ def _without_root(versions: Versions) -> Versions:
     )
 
 
-def _drop_others(landed: Versions, landed_groups: np.ndarray, wanted: np.ndarray) -> tuple[Versions, np.ndarray]:
-    places = np.flatnonzero(np.isin(landed_groups, wanted))
-    return _without_root(landed).take(places), landed_groups[places]
+def _plain_cases(rows: Versions, landed: Versions, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Which rows are stored, and which are decided, of keys with one row: new keys, and keys with one version that the row equals.
+
+    They are nearly all rows of a first dump, and of a dump that comes again.
+    """
+    count = len(rows)
+    row_groups, landed_groups = groups[:count], groups[count:]
+    row_counts = np.bincount(row_groups, minlength=len(groups))
+    landed_counts = np.bincount(landed_groups, minlength=len(groups))
+    is_new = (row_counts[row_groups] == 1) & (landed_counts[row_groups] == 0)
+    decided = is_new.copy()
+    pairs = np.flatnonzero((row_counts[row_groups] == 1) & (landed_counts[row_groups] == 1))
+    if len(pairs):
+        version_of = np.zeros(len(groups), np.int64)
+        version_of[landed_groups] = np.arange(len(landed))
+        versions = version_of[row_groups[pairs]]
+        equal = (rows.hash_high[pairs] == landed.hash_high[versions]) & (rows.hash_low[pairs] == landed.hash_low[versions])
+        decided[pairs[equal]] = True
+    return is_new, decided
 
 
 def _landing_ranks(groups: np.ndarray, landed: np.ndarray) -> np.ndarray:

@@ -57,10 +57,11 @@ def _typed(column: Column, value: Any) -> Any:
         case "map<string,string>":
             return {key: None if item is None else _text(item) for key, item in _map(value).items()}
         case "map<string,float64>":
-            return {key: typed_value(_NUMBER, item) for key, item in _map(value).items()}
+            return {key: typed_value(NUMBER, item) for key, item in _map(value).items()}
 
 
-_NUMBER = Column(kind="metric", type="float64", description="an entry of a map of numbers")
+NUMBER = Column(kind="metric", type="float64", description="an entry of a map of numbers")
+TEXT = Column(kind="text", description="an entry of a map of texts")
 
 
 def _integer(value: Any) -> int:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from srp_assets.warehouse import key_index, landing_files, registry, stage
 from srp_assets.warehouse.landing import ingest
 from srp_assets.warehouse.landing_files import read_rejects
-from srp_assets.warehouse.reference import Warehouse
+from srp_assets.warehouse.reference import DAWN, Warehouse
 from srp_assets.warehouse.schema import landing_schema
 
 NUMBERS = count()
@@ -42,7 +42,11 @@ POSTS = rows_of(
     updated_at=mostly(["2024-05-01", "2024-06-01", None], ["2999-01-01"]),
 )
 ANSWERS = rows_of(
-    "answer", answer_id=st.sampled_from([5, 6]), post_id=st.sampled_from([1, 2]), likes=st.sampled_from([0, 1, -1]), created_at=mostly(DAYS, WRONG_DAYS)
+    "answer",
+    answer_id=st.sampled_from([5, 6]),
+    post_id=st.sampled_from([1, 2]),
+    likes=st.sampled_from([0, 1, -1]),
+    created_at=mostly(DAYS, WRONG_DAYS),
 )
 COMMENTS = rows_of(
     "comment",
@@ -130,8 +134,9 @@ def built_from_files(engine, storage, catalogue, product, key):
         table = storage.read(path)
         assert table.schema.equals(landing_schema(entity))
         for row in table.to_pylist(maps_as_pydicts="strict"):
-            order = (row[entity.updated_at].isoformat() if entity.updated_at and row[entity.updated_at] else "", row["landed_at"],
-            row["row_hash"]) identity = tuple(row[name] for name in entity.key)
+            updated_at = (entity.updated_at and row[entity.updated_at]) or DAWN
+            order = (updated_at, row["landed_at"], row["row_hash"])
+            identity = tuple(row[name] for name in entity.key)
             if identity not in newest or order > newest[identity][0]:
                 newest[identity] = (order, row)
     rows = [row for _, row in newest.values() if row["moved_to"] is None]
