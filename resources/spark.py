@@ -28,6 +28,11 @@ DEFAULT_PORT = 15002
 """Spark Connect's port where an address names none."""
 
 _sessions: dict[str, "SparkSession"] = {}
+"""The shared session of this process for each address."""
+
+_isolated: list[tuple[str, "SparkSession"]] = []
+"""Isolated sessions with their addresses; the stopped ones leave when the next one is opened."""
+
 _sessions_lock = Lock()
 
 
@@ -42,11 +47,13 @@ def open_session(settings: Settings, *, isolated: bool = False) -> "SparkSession
     """
     address = settings.spark_remote or spark_server.start(settings).address
     local = settings.spark_remote is None
-    if isolated:
-        return _connect(address, local=local)
     with _sessions_lock:
+        if isolated:
+            _isolated[:] = [known for known in _isolated if not known[1].is_stopped]
+            _isolated.append((address, _connect(address, local=local)))
+            return _isolated[-1][1]
         session = _sessions.get(address)
-        if session is not None and not _works(session):
+        if session is not None and not _works(session, address):
             session = None
         if session is None:
             _forget_lost(address, local=local)
@@ -57,9 +64,10 @@ def open_session(settings: Settings, *, isolated: bool = False) -> "SparkSession
 def close_sessions() -> None:
     """Closes the sessions of this process; whoever ends a server that this process used says so before."""
     with _sessions_lock:
-        while _sessions:
-            address, session = _sessions.popitem()
+        for address, session in [*_sessions.items(), *_isolated]:
             _close(session, address)
+        _sessions.clear()
+        _isolated.clear()
 
 
 def _connect(address: str, *, local: bool) -> "SparkSession":
@@ -71,13 +79,18 @@ def _connect(address: str, *, local: bool) -> "SparkSession":
 
     # pyspark's functions ask this whether to build Connect plans; it sets it itself when a session is made from an address.
     os.environ["SPARK_CONNECT_MODE_ENABLED"] = "1"
+    session: Any = None
     try:
         channel = DefaultChannelBuilder(address, channelOptions=[("grpc.enable_http_proxy", 0)] if local else None)
-        session: Any = ConnectSession.builder.channelBuilder(channel).create()
+        session = ConnectSession.builder.channelBuilder(channel).create()
         if local:
             session.client.set_retry_policies([DefaultPolicy(max_retries=LOCAL_RETRIES, max_backoff=LOCAL_LONGEST_WAIT_MS)])
         session.conf.set("spark.sql.session.timeZone", "UTC")
     except PySparkException as error:
+        if session is not None:
+            # An open client would try for minutes to reach the server when the process ends.
+            session.release_session_on_close = False
+            session.stop()
         reason = " ".join(str(error).split())[:300]
         raise Unavailable(
             f"no session with Spark: {reason}",
@@ -90,11 +103,11 @@ def _connect(address: str, *, local: bool) -> "SparkSession":
     return session
 
 
-def _works(session: Any) -> bool:
+def _works(session: Any, address: str) -> bool:
     """Whether a session still exists on its server (one that was idle for an hour does not)."""
     from pyspark.errors import PySparkException
 
-    if session.is_stopped:
+    if session.is_stopped or not _listens(address):
         return False
     try:
         session.conf.get("spark.sql.session.timeZone")
@@ -111,8 +124,9 @@ def _forget_lost(address: str, *, local: bool) -> None:
 
 def _close(session: Any, address: str) -> None:
     # Taking leave of a server that is not there would only wait for an answer.
-    session.release_session_on_close = _listens(address)
-    session.stop()
+    if not session.is_stopped:
+        session.release_session_on_close = _listens(address)
+        session.stop()
 
 
 def _listens(address: str) -> bool:
