@@ -31,8 +31,9 @@ class TaskSpec(Frozen):
 class Cell:
     """The evidence for one (task, object, product, period).
 
-    `present`: rows that the builds say can fit the object's logic; `scanned`: rows that the scan counted while it read them; `matched`: rows
-    that fit the logic, before any join; `excluded`: further rows of the partition, in buckets that cannot hold the keys that the logic asks for.
+    `present`: rows that the builds say can fit the object's logic; `scanned`: rows that the scan counted while it read them; `matched`:
+    rows that fit the logic, before any join; `excluded`: further rows of the partition, in buckets that cannot hold the keys that the logic
+    asks for.
     """
 
     task_id: str

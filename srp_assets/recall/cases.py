@@ -4,7 +4,7 @@ The kept form has one row for each (task, recalled row); `read_cases` gives the 
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -106,7 +106,7 @@ class CaseAssembler:
             "joined": joined,
         }
 
-    def _hits(self, name: str, bit: int, packed: Iterator[int]) -> list[dict[str, Any]]:
+    def _hits(self, name: str, bit: int, packed: Iterable[int]) -> list[dict[str, Any]]:
         mine = self._task_probes[name][bit]
         found = []
         for hit in packed:
@@ -137,7 +137,7 @@ def read_cases(storage: Storage, folder: str, task_id: str, limit: int | None = 
         task_id: the task.
         limit: at most this many; all if None.
     """
-    found = []
+    found: list[dict[str, Any]] = []
     for batch in case_batches(storage, folder, task_id):
         for case in batch.to_pylist():
             if limit is not None and len(found) == limit:

@@ -1,7 +1,8 @@
 """Compiles the tasks of a batch into one plan: which tasks go together, and what each table's single scan must find out.
 
-Tasks with the same objects, the same ruled objects and the same recalled object form a *group*: they share their joins. A (group, object with
-rules) is a *place*: the scan of the object's entity writes the rows that fit some of the group's tasks there, with a bitmap of these tasks.
+Tasks with the same objects, the same ruled objects and the same recalled object form a *group*: they share their joins. A (group, object
+with rules) is a *place*: the scan of the object's entity writes the rows that fit some of the group's tasks there, with a bitmap of these
+tasks.
 Everything here follows from the plan alone, so a worker that reads the plan compiles the same as the driver did. No framework.
 """
 
@@ -149,16 +150,15 @@ def point_values(node: Node, column: str) -> frozenset[int | str] | None:
     if isinstance(node, Rule):
         if node.feature.parts != (column,) or node.feature.name != column or node.match not in ("=", "in"):
             return None
-        values = node.value if isinstance(node.value, tuple) else (node.value,)
-        return frozenset(value for value in values if isinstance(value, int | str))
+        named = node.value if isinstance(node.value, tuple) else (node.value,)
+        return frozenset(value for value in named if isinstance(value, int | str))
     if isinstance(node, Not):
         return None
     if isinstance(node, AllOf):
         known = [values for child in node.all if (values := point_values(child, column)) is not None]
         return frozenset.intersection(*known) if known else None
-    alternatives = [point_values(child, column) for child in node.any]
-    known = [values for values in alternatives if values is not None]
-    return frozenset[int | str]().union(*known) if len(known) == len(alternatives) else None
+    known = [values for child in node.any if (values := point_values(child, column)) is not None]
+    return frozenset[int | str]().union(*known) if len(known) == len(node.any) else None
 
 
 def columns_of(plan: BatchPlan, entity_name: str) -> tuple[str, ...]:

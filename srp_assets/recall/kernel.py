@@ -7,9 +7,11 @@ once over these bits (packed, eight rows a byte), and only rows that fit some ta
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from srp_assets.recall.compile import WORD_BITS, BatchPlan, Place, Probe, carried_columns, columns_of
 from srp_assets.recall.rules import evaluate_rule
@@ -35,29 +37,34 @@ SCAN_FIELDS: tuple[pa.Field, ...] = (
     pa.field("_scanned", pa.int64()),
     pa.field("_matched", MATCHED_TYPE),
 )
-"""What the scan adds to the carried columns; entity columns never start with an underscore. A row that fits has the first four, a count of a
-unit has the place `COUNT_PLACE` and the last three."""
+"""What the scan adds to the carried columns; entity columns never start with an underscore. A row that fits has the first four, a count of
+a unit has the place `COUNT_PLACE` and the last three."""
 
 COUNT_PLACE = -1
+
+
+Expression = Rule | tuple[Literal["not", "all", "any"], tuple[int, ...]]
+"""A rule, or an operator over the numbers of other expressions."""
 
 
 class LogicTable:
     """The distinct sub-expressions of many tasks' logic: equal ones have the same number and are evaluated once a batch."""
 
     def __init__(self) -> None:
-        self._numbers: dict[tuple[object, ...], int] = {}
-        self._expressions: list[tuple[object, ...]] = []
+        self._numbers: dict[Expression, int] = {}
+        self._expressions: list[Expression] = []
 
     def add(self, node: Node) -> int:
         """The number of a logic; equal logics have equal numbers."""
         if isinstance(node, Rule):
-            return self._number(("rule", node))
+            return self._number(node)
         if isinstance(node, Not):
-            return self._number(("not", self.add(node.not_)))
+            return self._number(("not", (self.add(node.not_),)))
         children = node.all if isinstance(node, AllOf) else node.any
-        return self._number(("all" if isinstance(node, AllOf) else "any", *sorted({self.add(child) for child in children})))
+        operands = tuple(sorted({self.add(child) for child in children}))
+        return self._number(("all" if isinstance(node, AllOf) else "any", operands))
 
-    def _number(self, expression: tuple[object, ...]) -> int:
+    def _number(self, expression: Expression) -> int:
         if expression not in self._numbers:
             self._numbers[expression] = len(self._expressions)
             self._expressions.append(expression)
@@ -67,10 +74,11 @@ class LogicTable:
         """The rows that satisfy a logic; `known` keeps what this batch has already answered."""
         if number in known:
             return known[number]
-        operator, *operands = self._expressions[number]
-        if operator == "rule":
-            bits = rows.rule_bits(operands[0])
+        expression = self._expressions[number]
+        if isinstance(expression, Rule):
+            bits = rows.rule_bits(expression)
         else:
+            operator, operands = expression
             parts = [self.evaluate(operand, rows, known) for operand in operands]
             if operator == "not":
                 bits = ~parts[0]
@@ -245,8 +253,8 @@ def _role_bits(conditions: Sequence[Condition], batch: pa.RecordBatch) -> Packed
             passed = column.is_null().to_numpy(zero_copy_only=False)
             held &= passed if condition.test == "is_null" else ~passed
         else:
-            equal = pa.compute.equal(column, pa.scalar(condition.value, column.type))
-            passed = pa.compute.fill_null(equal, False).to_numpy(zero_copy_only=False)
+            equal = pc.equal(column, pa.scalar(condition.value, column.type))
+            passed = pc.fill_null(equal, False).to_numpy(zero_copy_only=False)
             held &= passed if condition.test == "equals" else ~passed
     return np.packbits(held, bitorder="little")
 

@@ -4,7 +4,8 @@ Everything is written below the attempt's own folder; it counts only when the re
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pyarrow as pa
@@ -45,6 +46,9 @@ from srp_assets.warehouse.storage import Storage
 Progress = Callable[[str, int, int], None]
 """What is being done, how much of it is done, of how much."""
 
+GROUPS_AT_ONCE = 4
+"""Groups that are joined side by side: planning one overlaps with the work of others (arbitrary: twice the cores of a small machine)."""
+
 Counted = dict[str, tuple[int, dict[tuple[int, int], int]]]
 
 
@@ -59,6 +63,8 @@ class BatchRun:
         folder: the attempt's own folder, relative to the warehouse.
         broadcast_rows: join keys up to this number are broadcast.
         progress: told about each step.
+
+    `entities` are those that are scanned: some object with rules is of them.
     """
 
     def __init__(
@@ -78,22 +84,23 @@ class BatchRun:
         self._folder = folder
         self._broadcast_rows = broadcast_rows
         self._progress = progress
-        self._orders: dict[str, ScanOrder] = {}
         self._scans: dict[str, DataFrame] = {}
         self._lookups: dict[tuple[int, int], PointLookup] = {}
         self._counted: dict[str, Counted] = {}
         self._timings: dict[str, float] = {}
-        self._steps = len(plan_entities(plan)) + 2
+        self.entities = [name for name in entities_of(plan.catalogue, plan.tasks) if plan.places_of(name)]
+        self._steps = len(self.entities) + 2
         self._done = 0
 
     def run(self) -> BatchResult:
         """Scans, joins, writes the cases and accounts for every row that was looked at."""
-        for entity_name in plan_entities(self._plan):
+        for entity_name in self.entities:
             with self._step(f"scan {entity_name}"):
                 self.scan(entity_name)
-        with self._step("join and write cases"):
-            cases_folder = f"{self._folder}/cases"
-            self._write(self.cases(), cases_folder)
+        cases_folder = f"{self._folder}/cases"
+        with self._step("join and write cases"), ThreadPoolExecutor(GROUPS_AT_ONCE) as pool:
+            # One job for each group: Spark plans a union of all groups again after each of its stages.
+            list(pool.map(lambda group: self._write_cases(group, f"{cases_folder}/group-{group.index}"), self._plan.groups))
         with self._step("account"):
             case_counts, hits = self._count_cases(cases_folder)
             native_rows = self._native_rows()
@@ -106,7 +113,6 @@ class BatchRun:
         lookups = point_lookups(self._spark, self._plan, entity_name)
         self._lookups.update(lookups)
         order = order_scan(self._plan, entity_name, self._builds.get(entity_name, ()), lookups)
-        self._orders[entity_name] = order
         schema = from_arrow_schema(EntityKernel(self._plan, entity_name).schema)
         if not order.units:
             self._scans[entity_name] = self._spark.createDataFrame([], schema)
@@ -120,13 +126,9 @@ class BatchRun:
         self._scans[entity_name] = self._spark.read.schema(schema).parquet(address)
         self._counted[entity_name] = counts_by_path(self._scans[entity_name], order)
 
-    def cases(self) -> DataFrame:
-        """The cases of all tasks."""
-        frames = [self.group_cases(group) for group in self._plan.groups]
-        union = frames[0]
-        for frame in frames[1:]:
-            union = union.unionByName(frame)
-        return union.repartition("task_id").sortWithinPartitions("task_id", "product", "key_order")
+    def _write_cases(self, group: Group, folder: str) -> None:
+        cases = self.group_cases(group).repartition("task_id").sortWithinPartitions("task_id", "product", "key_order")
+        self._write(cases, folder)
 
     def group_cases(self, group: Group) -> DataFrame:
         """The cases of one group's tasks."""
@@ -148,17 +150,29 @@ class BatchRun:
 
     def candidates(self, group: Group) -> dict[str, Candidates]:
         """The rows of each object that may take part: from the scans, or from tables reduced by them."""
-        catalogue = self._plan.catalogue
-        found: dict[str, Candidates] = {}
-        for name in group.objects:
-            if name in group.ruled:
-                place = self._plan.place(group, name)
-                frame = ruled_candidates(self._scans[catalogue.objects[name].entity], place.index, group.words, self._columns(group, name))
-                found[name] = Candidates(frame, self._matched_rows(place.index) <= self._broadcast_rows)
-        while len(found) < len(group.objects):
-            name = next(name for name in group.objects if name not in found and self._known_edges(group, name, found))
-            found[name] = self._reduced_table(group, name, found)
+        found = self.ruled(group)
+        for name in self.native_order(group):
+            found[name] = self.reduced_table(group, name, found)
         return found
+
+    def ruled(self, group: Group) -> dict[str, Candidates]:
+        """The rows that the scans found, by object."""
+        found = {}
+        for name in sorted(group.ruled):
+            place = self._plan.place(group, name)
+            scan = self._scans[self._plan.catalogue.objects[name].entity]
+            frame = ruled_candidates(scan, place.index, group.words, self._columns(group, name))
+            found[name] = Candidates(frame, self._matched_rows(place.index) <= self._broadcast_rows)
+        return found
+
+    def native_order(self, group: Group) -> list[str]:
+        """The objects without rules, each after one that it joins: a pattern is connected and some object has rules."""
+        known, order = set(group.ruled), []
+        while len(known) < len(group.objects):
+            name = next(name for name in group.objects if name not in known and self.known_edges(group, name, known))
+            known.add(name)
+            order.append(name)
+        return order
 
     def native_frame(self, group: Group, name: str, found: Mapping[str, Candidates]) -> DataFrame:
         """An object without rules, reduced by its neighbours that are known: no unfiltered row is exchanged here."""
@@ -167,18 +181,20 @@ class BatchRun:
         table = snapshot_table(self._spark, self._storage, object_.entity, catalogue.entity_of(name), self._builds.get(object_.entity, ()))
         products = sorted({product for position in group.tasks for product in self._plan.tasks[position].products})
         frame = native_candidates(table, object_, products, self._columns(group, name), group.words)
-        for relation in self._known_edges(group, name, found):
+        for relation in self.known_edges(group, name, found):
             frame = receive(frame, found[relation.right], relation, group.words)
         return frame
 
-    def _reduced_table(self, group: Group, name: str, found: Mapping[str, Candidates]) -> Candidates:
+    def reduced_table(self, group: Group, name: str, found: Mapping[str, Candidates]) -> Candidates:
+        """An object without rules as `native_frame` leaves it, written once: several joins read it."""
         folder = f"{self._folder}/native/{group.index}-{name}"
         frame = self.native_frame(group, name, found)
         self._write(frame, folder)
         kept = self._spark.read.schema(frame.schema).parquet(self._storage.address(folder))
         return Candidates(kept, kept.count() <= self._broadcast_rows)
 
-    def _known_edges(self, group: Group, name: str, found: Mapping[str, Candidates]) -> list[Relation]:
+    def known_edges(self, group: Group, name: str, found: Container[str]) -> list[Relation]:
+        """The relations, seen from an object, to objects that are known already."""
         return [relation for relation in edges_of(self._plan.catalogue, group.objects, name) if relation.right in found]
 
     def _columns(self, group: Group, name: str) -> tuple[str, ...]:
@@ -204,7 +220,8 @@ class BatchRun:
         return counted
 
     def _count_cases(self, cases_folder: str) -> tuple[dict[str, int], int]:
-        cases = self._spark.read.schema(from_arrow_schema(CASE_SCHEMA)).parquet(self._storage.address(cases_folder))
+        folders = [self._storage.address(f"{cases_folder}/group-{group.index}") for group in self._plan.groups]
+        cases = self._spark.read.schema(from_arrow_schema(CASE_SCHEMA)).parquet(*folders)
         rows = cases.groupBy("task_id").agg(F.count(F.lit(1)).alias("cases"), F.sum(F.size("hits")).alias("hits")).collect()
         counts = {task.task_id: 0 for task in self._plan.tasks} | {row["task_id"]: row["cases"] for row in rows}
         return counts, sum(row["hits"] for row in rows)
@@ -261,11 +278,6 @@ def run_batch(
     run = BatchRun(spark, storage, plan_of(catalogue, tasks), builds, folder, broadcast_rows, progress)
     run.write_plan()
     return run.run()
-
-
-def plan_entities(plan: BatchPlan) -> list[str]:
-    """The entities that need a scan: those with a place."""
-    return [entity for entity in entities_of(plan.catalogue, plan.tasks) if plan.places_of(entity)]
 
 
 def _assembler(storage: Storage, plan_path: str, group_index: int) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:

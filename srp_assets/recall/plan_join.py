@@ -1,9 +1,9 @@
 """Joins along a pattern's edges, for all tasks of a group at once, without ever multiplying rows.
 
-What travels along an edge is a *message*: for each join key the OR of the task bitmaps of the rows that have it. A row keeps the tasks that
-its own bitmap and all its neighbours' messages share. From the leaves to the recalled object this answers exactly which tasks each of its
-rows is a case of, since a pattern is a tree (the semi-join program of Yannakakis, "Algorithms for acyclic database schemes", VLDB 1981, with a
-bitmap of tasks in the place of one query's yes or no). A post with a million comments sends one message.
+What travels along an edge is a *message*: for each join key the OR of the task bitmaps of the rows that have it. A row keeps the tasks
+that its own bitmap and all its neighbours' messages share. From the leaves to the recalled object this answers exactly which tasks each of
+its rows is a case of, since a pattern is a tree (the semi-join program of Yannakakis, "Algorithms for acyclic database schemes", VLDB 1981,
+with a bitmap of tasks in the place of one query's yes or no). A post with a million comments sends one message.
 
 Objects without rules never pass through Python: their rows are first reduced by the messages of the objects that have rules, joined on
 the table's buckets or by a broadcast of the message, so that no unfiltered row is exchanged.
@@ -24,8 +24,8 @@ from srp_assets.warehouse.catalogue import Catalogue, Condition, FilteredObject,
 class Candidates:
     """The rows of one object that may take part, with the tasks of the group that they may take part in.
 
-    `frame` has `_product`, the bitmap words `_word0`, `_word1`, ..., the object's columns, and `_hits` where the object has rules. `small` says that
-    its join keys may be broadcast.
+    `frame` has `_product`, the bitmap words `_word0`, `_word1`, ..., the object's columns, and `_hits` where the object has rules. `small`
+    says that its join keys may be broadcast.
     """
 
     frame: DataFrame

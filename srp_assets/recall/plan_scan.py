@@ -1,7 +1,7 @@
 """The merged scan in Spark: one pass over each table's built files for all tasks of a batch.
 
-A worker reads a file's needed columns with pyarrow and hands only the rows that fit some task, and its counts, to Spark. The plan reaches the
-workers as one file that each reads once; nothing big travels in a closure.
+A worker reads a file's needed columns with pyarrow and hands only the rows that fit some task, and its counts, to Spark. The plan reaches
+the workers as one file that each reads once; nothing big travels in a closure.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -5,29 +5,15 @@ from typing import Any
 import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
-from support.generators import Task, batches, table_rows
 
-from srp_assets.recall.batch import TaskSpec
 from srp_assets.recall.compile import WORD_BITS, BatchPlan, plan_of
 from srp_assets.recall.kernel import EntityKernel, UnitCount
 from srp_assets.strategy.reference import object_rows
 from srp_assets.warehouse.catalogue import Catalogue
 from srp_assets.warehouse.periods import period_of
 from srp_assets.warehouse.schema import entity_schema
-
-
-def task_specs(tasks: list[Task]) -> list[TaskSpec]:
-    """Generated tasks as a batch takes them."""
-    return [
-        TaskSpec(
-            task_id=f"task-{number}",
-            strategy=task.strategy,
-            products=task.products,
-            published_from=task.published_from,
-            published_to=task.published_to,
-        )
-        for number, task in enumerate(tasks)
-    ]
+from support.generators import batches, table_rows
+from support.specs import task_specs
 
 
 def partitions(catalogue: Catalogue, entity_name: str, rows: list[dict[str, Any]]) -> dict[tuple[str, str, bool], list[dict[str, Any]]]:
@@ -40,7 +26,9 @@ def partitions(catalogue: Catalogue, entity_name: str, rows: list[dict[str, Any]
     return found
 
 
-def scanned_keys(plan: BatchPlan, entity_name: str, rows: list[dict[str, Any]]) -> tuple[dict[tuple[str, str], set[Any]], dict[tuple[str, str], int]]:
+def scanned_keys(
+    plan: BatchPlan, entity_name: str, rows: list[dict[str, Any]]
+) -> tuple[dict[tuple[str, str], set[Any]], dict[tuple[str, str], int]]:
     """What the kernel finds: by (task, object) the keys of the rows that fit, and how many were counted."""
     kernel = EntityKernel(plan, entity_name)
     entity = plan.catalogue.entities[entity_name]
@@ -74,9 +62,7 @@ def test_kernel_finds_the_rows_that_the_reference_finds(sample_catalogue: Catalo
             for position in place.group.tasks:
                 task = tasks[position]
                 of_products = [row for row in rows[entity_name] if row["product"] in task.products]
-                expected = object_rows(
-                    task.strategy, sample_catalogue, place.object, of_products, task.published_from, task.published_to
-                )
+                expected = object_rows(task.strategy, sample_catalogue, place.object, of_products, task.published_from, task.published_to)
                 keys = {(row["product"], *(row[name] for name in entity.key)) for row in expected}
                 assert found.get((task.task_id, place.object), set()) == keys
                 assert counted.get((task.task_id, place.object), 0) == len(keys)
