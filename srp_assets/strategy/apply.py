@@ -10,13 +10,13 @@ from sqlalchemy import Connection
 
 from srp_assets.errors import InvalidInput
 from srp_assets.strategy import registry
-from srp_assets.strategy.written import Written, applying_user, read_document, reference_of, references_of
 from srp_assets.strategy.library import Library
 from srp_assets.strategy.loading import RawDocument, find_files, load_file
 from srp_assets.strategy.logic import LogicReader
 from srp_assets.strategy.problems import InvalidDocuments
 from srp_assets.strategy.registry import Reference, StoredDocument
 from srp_assets.strategy.validation import check_document
+from srp_assets.strategy.written import Written, applying_user, read_document, reference_of, references_of
 from srp_assets.warehouse.catalogue import Catalogue
 
 Action = Literal["created", "changed", "restored", "unchanged"]
@@ -82,7 +82,7 @@ def apply_documents(
 def _read_all(
     connection: Connection, paths: Iterable[Path], owner: str | None, problems: list[InvalidInput], broken: set[Reference]
 ) -> list[Written]:
-    """All documents of the files whose form is good; what is wrong with the others is added to the problems, and they to the broken ones."""
+    """All documents of the files whose form is good; the others are added to the broken ones, what is wrong with them to the problems."""
     written: dict[Reference, Written] = {}
     for raw in _load_all(paths, problems):
         try:

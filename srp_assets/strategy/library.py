@@ -7,9 +7,9 @@ from typing import Generic, TypeVar, cast
 from sqlalchemy import Connection
 
 from srp_assets.strategy import registry
-from srp_assets.strategy.written import Written, read_document
 from srp_assets.strategy.model import KINDS, AnyDocument
 from srp_assets.strategy.registry import Reference
+from srp_assets.strategy.written import Written, read_document
 
 AnyKind = TypeVar("AnyKind", bound=AnyDocument)
 

@@ -106,7 +106,7 @@ def _check_word_list(reader: LogicReader, found: Found[WordList]) -> list[str]:
         reader.problem(f"{place}: {inside}", error.message, error.remedy)
         return []
     reader.resolve_list(found)
-    return [f"{place}: word {warning.number}, {warning.word!r}: {warning.message}" for warning in warnings]
+    return [f"word {warning.number}, {warning.word!r}: {warning.message}" for warning in warnings]
 
 
 def _is_entity(reader: LogicReader, name: str, place: str) -> bool:
