@@ -102,8 +102,8 @@ class Condition(Strict):
 class RootLookup(Strict):
     """How the bucket key of a row is found when the raw row does not carry it.
 
-    The raw row's `column` holds the key of a row of one of `entities`, tried in this order; the bucket key is that row's bucket key. Until it
-    has landed the row is pending. `keep` names, by entity, the column that keeps the found row's own key.
+    The raw row's `column` holds the key of a row of one of `entities`, tried in this order; the bucket key is that row's bucket key.
+    Until it has landed the row is pending. `keep` names, by entity, the column that keeps the found row's own key.
     """
 
     column: Name
@@ -121,8 +121,8 @@ class CompositeFeature(Strict):
 class Entity(Strict):
     """A general object: one table, all products.
 
-    `key` identifies a row within a product; `bucket_key` is the column that its table is bucketed and joined on; `updated_at`, where the source
-    has one, decides which version is newest; `visible` is the condition for visible rows (all are, where it is missing);
+    `key` identifies a row within a product; `bucket_key` is the column that its table is bucketed and joined on; `updated_at`, where the
+    source has one, decides which version is newest; `visible` is the condition for visible rows (all are, where it is missing);
     `case_columns` are shown with every case.
     """
 
@@ -251,8 +251,10 @@ class Catalogue(Strict):
             for condition in object_.where:
                 self._require(condition.column, self.entities[object_.entity].columns, f"objects.{name}.where")
         for entity_name, entity in self.entities.items():
-            for target in entity.root.entities if entity.root else ():
-                self._require(target, self.entities, f"entities.{entity_name}.root.entities")
+            if entity.root:
+                for target in entity.root.entities:
+                    self._require(target, self.entities, f"entities.{entity_name}.root.entities")
+                    self._check_root(entity_name, entity, entity.root, target)
         for number, relation in enumerate(self.relations):
             for side in (relation.left, relation.right):
                 self._require(side, self.objects, f"relations.{number}")
@@ -280,6 +282,17 @@ class Catalogue(Strict):
     def _require(name: str, valid: Mapping[str, Any], place: str) -> None:
         if name not in valid:
             raise ValueError(f"{place}: unknown name {name!r} ({nearest(name, valid)})")
+
+    def _check_root(self, name: str, entity: Entity, root: RootLookup, target_name: str) -> None:
+        """What is looked up and what is found must have the types of the columns they are compared with and copied to."""
+        target = self.entities[target_name]
+        if len(target.key) != 1:
+            raise ValueError(f"entities.{name}.root.entities: {target_name} has a key of several columns and cannot be looked up")
+        pairs = [(root.column, target.key[0]), (entity.bucket_key, target.bucket_key)]
+        pairs += [(root.keep[target_name], target.key[0])] if target_name in root.keep else []
+        for own, found in pairs:
+            if entity.columns[own].value_type != target.columns[found].value_type:
+                raise ValueError(f"entities.{name}.root: {own} and {target_name}.{found} have different types")
 
     @staticmethod
     def _connected(pattern: Pattern, edges: tuple[Relation, ...]) -> bool:

@@ -58,8 +58,9 @@ class Stage:
             return
         self._spill()
         shards = sorted(self._writers)
-        for writer in self._writers.values():
-            writer.close()
+        with disk_errors(self._folder):
+            for writer in self._writers.values():
+                writer.close()
         self._writers = {}
         for shard in shards:
             path = self._path(shard)
