@@ -62,5 +62,5 @@ def _title(result: ExpectationValidationResult) -> str:
 
 def _outcome(result: ExpectationValidationResult) -> Outcome:
     found = {name: result.result[name] for name in REPORTED if result.result.get(name) not in (None, [])}
-    severity = result.expectation_config.severity if result.expectation_config else "critical"
-    return Outcome(_title(result), bool(result.success), getattr(severity, "value", severity), found)
+    severity: Any = result.expectation_config.severity if result.expectation_config else None
+    return Outcome(_title(result), bool(result.success), getattr(severity, "value", severity) or "critical", found)

@@ -13,11 +13,20 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, Engine
 
-from srp_assets.errors import InvalidInput, nearest
+from srp_assets.errors import Conflict, InvalidInput, nearest
 from srp_assets.warehouse.catalogue import Catalogue
 from srp_assets.warehouse.plan_build import LandingPart, Manifest, collect_manifest, newest_versions, read_landing, write_files
-from srp_assets.warehouse.registry import landing_files, last_ingest, products
-from srp_assets.warehouse.registry_builds import Build, BuildFile, PeriodKey, record_builds
+from srp_assets.warehouse.registry import bind_catalogue, landing_files, last_ingest
+from srp_assets.warehouse.registry import products as landed_products
+from srp_assets.warehouse.registry_builds import (
+    Build,
+    BuildFile,
+    PeriodKey,
+    current_builds,
+    record_builds,
+    stale_periods,
+    stored_rows,
+)
 from srp_assets.warehouse.storage import Storage
 
 if TYPE_CHECKING:
@@ -50,6 +59,7 @@ def build_periods(
 
     Raises:
         InvalidInput: if the catalogue has no such entity.
+        Conflict: if the home is bound to another catalogue, or a build lost rows.
         Unavailable: if Spark or the disk fails; the old builds stay current then.
     """
     by_entity: dict[str, list[PeriodKey]] = defaultdict(list)
@@ -57,6 +67,8 @@ def build_periods(
         if key.entity not in catalogue.entities:
             raise InvalidInput(f"unknown entity {key.entity!r}", remedy=nearest(key.entity, catalogue.entities))
         by_entity[key.entity].append(key)
+    with engine.begin() as connection:
+        bind_catalogue(connection, catalogue)
     built: list[Build] = []
     for number, (entity, entity_keys) in enumerate(by_entity.items()):
         if progress:
@@ -65,6 +77,45 @@ def build_periods(
     if progress:
         progress("built", len(by_entity), len(by_entity))
     return built
+
+
+def bring_up_to_date(
+    spark: "SparkSession",
+    engine: Engine,
+    storage: Storage,
+    catalogue: Catalogue,
+    entity: str,
+    periods: Iterable[str],
+    *,
+    products: Sequence[str] | None = None,
+    only_changed: bool = False,
+    run_id: str | None = None,
+    progress: Progress | None = None,
+) -> list[Build]:
+    """Builds periods of an entity for all products, or for some; returns the builds that are current for them then.
+
+    Args:
+        spark: the session.
+        engine: of the registry.
+        storage: of the warehouse.
+        catalogue: that declares the entity.
+        entity: its name.
+        periods: which.
+        products: limits the build; all that landed if None.
+        only_changed: leaves out what is built and got no row since.
+        run_id: recorded with the builds.
+        progress: told what is being done.
+    """
+    with engine.connect() as connection:
+        wanted = keys_to_build(connection, catalogue, entity, periods, products)
+        if only_changed:
+            built = {build.key for build in current_builds(connection, entity=entity)} - set(stale_periods(connection, entity=entity))
+        else:
+            built = set()
+    build_periods(spark, engine, storage, catalogue, [key for key in wanted if key not in built], run_id, progress)
+    with engine.connect() as connection:
+        current = {build.key: build for build in current_builds(connection, entity=entity)}
+    return [current[key] for key in wanted]
 
 
 def _build_entity(
@@ -80,6 +131,7 @@ def _build_entity(
     with engine.connect() as connection:
         through = last_ingest(connection)
         files = landing_files(connection, keys, through)
+        stored = stored_rows(connection, entity_name, through)
     folder = f"{BUILDS_FOLDER}/{entity_name}/{uuid4().hex}"
     tasks = reading_tasks(storage, files)
     try:
@@ -87,12 +139,26 @@ def _build_entity(
         if tasks:
             landed = read_landing(spark, storage, entity, tasks)
             manifest = collect_manifest(write_files(newest_versions(landed, entity), storage, entity, folder))
+        builds = builds_of_manifest(keys, manifest, through, run_id)
+        _refuse_losses(builds, stored)
     except BaseException:
         storage.delete_tree(folder)
         raise
     # From here on the folder stays whatever happens: where a commit's answer is lost, the registry may name it.
     with engine.begin() as connection:
-        return record_builds(connection, builds_of_manifest(keys, manifest, through, run_id))
+        return record_builds(connection, builds)
+
+
+def _refuse_losses(builds: Iterable[Build], stored: Mapping[PeriodKey, int]) -> None:
+    """A build that does not account for every stored row never becomes current, whatever lost it."""
+    for build in builds:
+        accounted = build.rows_visible + build.rows_hidden + build.superseded + build.moved
+        if accounted != stored.get(build.key, 0):
+            raise Conflict(
+                f"the build accounts for {accounted:,} of {stored.get(build.key, 0):,} stored rows",
+                where=f"{build.entity} of {build.product} in {build.period}",
+                remedy="build again; if it stays so, the files of landing are not those that were recorded",
+            )
 
 
 def reading_tasks(storage: Storage, files: Mapping[tuple[str, str, str], Sequence[str]]) -> list[list[LandingPart]]:
@@ -149,7 +215,7 @@ def keys_to_build(
     Raises:
         InvalidInput: if `limit_to` names a product that there is not.
     """
-    known = products(connection) if catalogue.products == "open" else sorted(catalogue.products)
+    known = landed_products(connection) if catalogue.products == "open" else sorted(catalogue.products)
     for name in limit_to or ():
         if name not in known:
             raise InvalidInput(f"unknown product {name!r}", where="products", remedy=nearest(name, known))

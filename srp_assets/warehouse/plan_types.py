@@ -4,6 +4,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from srp_assets.warehouse.catalogue import ColumnType, Condition, Entity
+from srp_assets.warehouse.periods import Unit
 
 SPARK_TYPES: dict[ColumnType, str] = {
     "int64": "bigint",
@@ -15,6 +16,9 @@ SPARK_TYPES: dict[ColumnType, str] = {
     "map<string,string>": "map<string,string>",
     "map<string,float64>": "map<string,double>",
 }
+
+PERIOD_PATTERNS: dict[Unit, str] = {"hour": "yyyy-MM-dd'T'HH", "day": "yyyy-MM-dd", "month": "yyyy-MM", "year": "yyyy"}
+"""`periods.FORMATS` in Spark's letters."""
 
 
 def quoted(name: str) -> str:
@@ -59,3 +63,8 @@ def _equals(column: Column, type_: ColumnType, value: str | int | bool | None) -
     else:
         same = F.lit(False)
     return F.coalesce(same, F.lit(False))
+
+
+def published_period(entity: Entity, unit: Unit) -> Column:
+    """The period that holds the publish time, as `periods.period_of` writes it (the session's time zone is UTC)."""
+    return F.date_format(quoted(entity.publish_time), PERIOD_PATTERNS[unit])

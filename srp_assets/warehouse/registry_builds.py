@@ -24,6 +24,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     delete,
+    func,
     insert,
     or_,
     select,
@@ -172,6 +173,13 @@ def stale_periods(
     return [PeriodKey(*row) for row in connection.execute(statement)]
 
 
+def stored_rows(connection: Connection, entity: str, through: int) -> dict[PeriodKey, int]:
+    """How many rows landing stored by period up to an ingest: what a build must account for."""
+    named = (landing.c.entity, landing.c.product, landing.c.period)
+    counted = select(*named, func.sum(landing.c.stored)).where(landing.c.entity == entity, landing.c.ingest_id <= through).group_by(*named)
+    return {PeriodKey(*row[:3]): int(row[3]) for row in connection.execute(counted)}
+
+
 def record_builds(connection: Connection, builds: Sequence[Build]) -> list[Build]:
     """Makes builds the tables of their periods: the switch, seen by others when the caller's transaction commits.
 
@@ -242,6 +250,12 @@ def forget_builds(connection: Connection, builds: Iterable[Build]) -> None:
     """Deletes the records of replaced builds whose files are gone."""
     for build in builds:
         connection.execute(delete(warehouse_build).where(warehouse_build.c.build_id == build.build_id, ~warehouse_build.c.current))
+
+
+def build_folders(connection: Connection) -> set[str]:
+    """The folders of the runs whose builds are recorded: `builds/<entity>/<run>`."""
+    files = connection.execute(select(warehouse_build.c.files)).scalars()
+    return {"/".join(file["path"].split("/")[:3]) for build_files in files for file in build_files}
 
 
 def _within(table: Any, entity: str | None, products: Collection[str] | None, first: str | None, last: str | None) -> ColumnElement[bool]:
