@@ -1,0 +1,127 @@
+"""Dagster runs in the process of a command: the jobs that the daemon would launch, on the home's instance, so that the UI shows them."""
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Self
+
+import dagster as dg
+
+from jobs.recall import RECALL_SENSOR, recall_job, release_batches_of_ended_runs, requests_for_claimed
+from jobs.warehouse import BUILD_JOB, FIRST_TAG, LAST_TAG
+from resources.dagster_home import prepare_dagster_home
+from resources.registry_database import RegistryResource
+from srp_assets.cli_common import Home
+from srp_assets.console import Report
+from srp_assets.definitions import build_definitions
+from srp_assets.errors import SrpError, Unavailable
+from srp_assets.partitions import RECALL_BATCHES
+from srp_assets.recall.claims import claim_window, waiting_tasks
+from srp_assets.warehouse.assets import BuildConfig, table_key
+from srp_assets.warehouse.registry_builds import PeriodKey, stale_periods
+
+QUIET: Mapping[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+"""Dagster's log goes to its event storage alone: the terminal shows progress."""
+
+
+class LocalRuns:
+    """Runs on the instance of a home; to be used in a `with` block.
+
+    Args:
+        home: the opened home.
+        progress: told how far the work is.
+    """
+
+    def __init__(self, home: Home, *, progress: Report) -> None:
+        self._home = home
+        self._progress = progress
+        progress("preparing", 0, 0)
+        self.definitions = build_definitions(settings=home.settings, progress=progress)
+        self.instance = dg.DagsterInstance.from_config(str(prepare_dagster_home(home.settings)))
+
+    def __enter__(self) -> Self:
+        logging.getLogger("dagster").setLevel(logging.CRITICAL)
+        self.instance.__enter__()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.instance.__exit__(kind, error, trace)
+
+    def build(self, keys: Iterable[PeriodKey]) -> None:
+        """Builds periods in one run over the range that they span, as a single-run backfill does; what is built in between is left alone.
+
+        Raises:
+            SrpError: if the run fails; what was built before stays.
+        """
+        wanted = sorted(set(keys), key=lambda key: key.period)
+        if not wanted:
+            return
+        tables = [table_key(entity) for entity in sorted({key.entity for key in wanted})]
+        config = BuildConfig(products=sorted({key.product for key in wanted}), only_changed=True)
+        result = self.definitions.resolve_job_def(BUILD_JOB).execute_in_process(
+            instance=self.instance,
+            asset_selection=tables,
+            tags={FIRST_TAG: wanted[0].period, LAST_TAG: wanted[-1].period},
+            run_config={**QUIET, "ops": {key.to_python_identifier(): {"config": config.model_dump()} for key in tables}},
+            raise_on_error=False,
+        )
+        if not result.success:
+            raise _failure(result)
+
+    def build_everything(self) -> None:
+        """Builds everything that landed and is not built."""
+        with self._home.engine.connect() as connection:
+            keys = stale_periods(connection)
+        self.build(keys)
+
+    def tick(self) -> Sequence[dg.RunRequest]:
+        """Evaluates the sensor as the daemon does; returns the runs that it asks for."""
+        sensor = self.definitions.resolve_sensor_def(RECALL_SENSOR)
+        with dg.build_sensor_context(
+            instance=self.instance,
+            instance_ref=self.instance.get_ref(),
+            resources={"registry": RegistryResource()},
+            definitions=self.definitions,
+        ) as context:
+            return list(sensor.evaluate_tick(context).run_requests or ())
+
+    def recall_now(self) -> list[str]:
+        """Builds what waiting tasks need, closes the window and runs every claimed batch to its end; returns their ids."""
+        with self._home.engine.connect() as connection:
+            needed = {key: None for entry in waiting_tasks(connection) for key in entry.unbuilt}
+        self.build(needed)
+        with self._home.engine.begin() as connection:
+            claim_window(connection, self._home.settings, now=datetime.now(UTC), at_once=True)
+        return self.run_claimed()
+
+    def run_claimed(self) -> list[str]:
+        """Runs every claimed batch, also those that a dead run left behind, until each is done or has failed; returns their ids."""
+        release_batches_of_ended_runs(self._home.engine, self._home.settings, self.instance)
+        ran: dict[str, None] = {}
+        while requests := requests_for_claimed(self._home.engine, self._home.settings, self.instance):
+            for request in requests:
+                self.run_request(request)
+                ran[str(request.partition_key)] = None
+        return list(ran)
+
+    def run_request(self, request: dg.RunRequest) -> bool:
+        """Executes what the sensor would have the daemon launch; whether the run succeeded. The run itself records why not."""
+        self.instance.add_dynamic_partitions(RECALL_BATCHES.name or "", [str(request.partition_key)])
+        job = self.definitions.resolve_job_def(recall_job.name)
+        result = job.execute_in_process(
+            instance=self.instance, partition_key=request.partition_key, tags=dict(request.tags), run_config=QUIET, raise_on_error=False
+        )
+        return result.success
+
+
+def _failure(result: Any) -> SrpError:
+    """Why a run in this process failed, as its first failed step says it."""
+    for event in result.all_events:
+        if event.is_step_failure:
+            error = event.step_failure_data.error
+            cause = error.cause or error
+            return Unavailable(
+                f"{event.step_key}: {' '.join(cause.message.split())}", where=f"run {result.run_id}", remedy="see the run in the Dagster UI"
+            )
+    return Unavailable("the run failed", where=f"run {result.run_id}", remedy="see the run in the Dagster UI")

@@ -1,0 +1,44 @@
+"""Assembly of everything that Dagster shows and runs; nothing is read before it is asked for."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from jobs.recall import recall_job, recall_sensor, retention_schedule
+from jobs.warehouse import warehouse_jobs, warehouse_schedules, warehouse_sensors
+from resources.registry_database import RegistryResource
+from resources.spark import SparkResource
+from srp_assets.recall.assets import recall_assets
+from srp_assets.recall.service import Progress
+from srp_assets.settings import Settings
+from srp_assets.warehouse.assets import warehouse_assets, warehouse_checks
+from srp_assets.warehouse.catalogue import load_catalogue
+
+
+def build_definitions(
+    *, settings: Settings | None = None, resources: Mapping[str, Any] | None = None, progress: Progress | None = None
+) -> dg.Definitions:
+    """Fresh definitions for one home.
+
+    Args:
+        settings: of the home; read from the environment if missing.
+        resources: replace those of the same name.
+        progress: told how far assets are, where a command waits for them in this process.
+    """
+    settings = settings or Settings()
+    catalogue = load_catalogue(settings.catalogue)
+    return dg.Definitions(
+        assets=[*warehouse_assets(settings, catalogue, progress=progress), *recall_assets(settings, catalogue, progress=progress)],
+        asset_checks=warehouse_checks(settings, catalogue),
+        jobs=[*warehouse_jobs(catalogue), recall_job],
+        schedules=[*warehouse_schedules(settings), retention_schedule(settings)],
+        sensors=[*warehouse_sensors(catalogue), recall_sensor(settings)],
+        resources={"registry": RegistryResource(), "spark": SparkResource(), **(resources or {})},
+    )
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """What `workspace.yaml` loads: the definitions of the home that the environment names."""
+    return build_definitions()

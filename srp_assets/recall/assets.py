@@ -1,0 +1,97 @@
+"""The Dagster shell of recall: the asset that a batch of tasks materializes, one dynamic partition for each batch.
+
+What belongs here is wiring and metadata alone: `service.py` runs the batch, `jobs/recall.py` decides when.
+"""
+
+import dagster as dg
+
+from resources.registry_database import RegistryResource
+from resources.spark import SparkResource
+from srp_assets.partitions import RECALL_BATCHES
+from srp_assets.recall.registry import Batch, tasks
+from srp_assets.recall.service import Progress, Workshop, run_batch_now
+from srp_assets.settings import Settings
+from srp_assets.warehouse.catalogue import Catalogue
+from srp_assets.warehouse.storage import Storage
+
+CASES = dg.AssetKey(["recall", "cases"])
+
+COMPLETE = "complete"
+"""Name of the blocking check: every task of the batch looked at every row that it should have."""
+
+TASK_COLUMNS = dg.TableSchema(
+    columns=[
+        dg.TableColumn("task", "string"),
+        dg.TableColumn("strategy", "string"),
+        dg.TableColumn("cases", "int"),
+        dg.TableColumn("complete", "bool"),
+        dg.TableColumn("note", "string"),
+    ]
+)
+
+
+def recall_assets(settings: Settings, catalogue: Catalogue, *, progress: Progress | None = None) -> list[dg.AssetsDefinition]:
+    """The assets of this domain; `progress` is told how far a batch is, where somebody watches."""
+    whole_tables = [
+        dg.AssetDep(dg.AssetKey(["warehouse", entity]), partition_mapping=dg.AllPartitionMapping()) for entity in catalogue.entities
+    ]
+
+    @dg.asset(
+        key=CASES,
+        partitions_def=RECALL_BATCHES,
+        deps=whole_tables,
+        group_name="recall",
+        kinds={"spark", "parquet"},
+        owners=["team:recall"],
+        check_specs=[
+            dg.AssetCheckSpec(
+                COMPLETE, asset=CASES, blocking=True, description="Every task scanned exactly the rows that the builds it ran on hold."
+            )
+        ],
+    )
+    def cases(context: dg.AssetExecutionContext, registry: RegistryResource, spark: SparkResource) -> dg.MaterializeResult:
+        """The cases that the tasks of one batch recalled, found in one merged scan of each table.
+
+        A batch that is done already is left as it is. The run itself writes the states, counts and cells of its tasks.
+        """
+        workshop = Workshop(registry.engine, Storage(settings.warehouse_location), catalogue, settings, spark.session)
+        batch = run_batch_now(workshop, context.partition_key, run_id=context.run.run_id, progress=progress)
+        return _result(registry, batch)
+
+    return [cases]
+
+
+def _result(resource: RegistryResource, batch: Batch) -> dg.MaterializeResult:
+    with resource.engine.connect() as connection:
+        answered = tasks(connection, batch_id=batch.batch_id)
+    summary = batch.summary or {}
+    seconds = (batch.finished_at - batch.started_at).total_seconds() if batch.finished_at and batch.started_at else 0.0
+    records = [
+        dg.TableRecord(
+            {"task": task.task_id, "strategy": task.strategy, "cases": task.cases, "complete": task.complete, "note": task.note or ""}
+        )
+        for task in answered
+    ]
+    incomplete = [task.task_id for task in answered if not task.complete]
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": sum(task.cases or 0 for task in answered),
+            "tasks": len(answered),
+            "rows": summary.get("rows_scanned", 0),
+            "hits": summary.get("hits", 0),
+            "cells": summary.get("cells", 0),
+            "seconds": seconds,
+            "timings": dg.MetadataValue.json(summary.get("timings", {})),
+            "attempt": batch.attempt,
+            "folder": batch.folder or "",
+            "answers": dg.MetadataValue.table(records, schema=TASK_COLUMNS),
+        },
+        check_results=[
+            dg.AssetCheckResult(
+                passed=not incomplete,
+                check_name=COMPLETE,
+                severity=dg.AssetCheckSeverity.ERROR,
+                metadata={"tasks": len(answered), "incomplete": dg.MetadataValue.json(incomplete)},
+            )
+        ],
+    )
