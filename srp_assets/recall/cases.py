@@ -4,7 +4,7 @@ The kept form has one row for each (task, recalled row); `read_cases` gives the 
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -70,12 +70,13 @@ class CaseAssembler:
         self._task_features = {name: [text_features(node) for node in nodes] for name, nodes in logics.items()}
 
     def assemble(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """Turns rows of (`_task`, `_product`, `_order`, `_hits`, the recalled row's columns, `_joined_OBJECT` ...) into cases."""
+        """Turns rows of (`_task`, `_product`, `_hits`, the recalled row's columns, `_joined_OBJECT` ...) into cases."""
         return pa.RecordBatch.from_pylist([self._case(row) for row in batch.to_pylist()], schema=CASE_SCHEMA)
 
     def _case(self, row: Mapping[str, Any]) -> dict[str, Any]:
         catalogue, recall, bit = self._plan.catalogue, self._group.recall, row["_task"]
         entity = catalogue.entity_of(recall)
+        key = tuple(row[column] for column in entity.key)
         hits: list[dict[str, Any]] = []
         texts: dict[str, str] = {}
         joined = []
@@ -98,8 +99,8 @@ class CaseAssembler:
             "task_id": self._plan.tasks[self._group.tasks[bit]].task_id,
             "product": row["_product"],
             "object": recall,
-            "id": key_text(tuple(row[column] for column in entity.key)),
-            "key_order": row["_order"],
+            "id": key_text(key),
+            "key_order": key_order(key),
             "hits": hits,
             "texts": list(texts.items()),
             "extra": json.dumps(extra, ensure_ascii=False),
@@ -166,6 +167,11 @@ def case_json(case: Mapping[str, Any]) -> dict[str, Any]:
         "extra": json.loads(case["extra"]),
         "joined": {other["object"]: {"rows": other["rows"], "keys": other["keys"]} for other in case["joined"]},
     }
+
+
+def key_order(key: Sequence[int | str]) -> str:
+    """A text that sorts as the typed key does: whole numbers shifted to 20 digits without sign, parts apart by the lowest character."""
+    return "\0".join(f"{part + 2**63:020d}" if isinstance(part, int) else part for part in key)
 
 
 def _json_value(value: Any, kind: str) -> Any:

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pyarrow as pa
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_schema
 
@@ -38,7 +38,7 @@ from srp_assets.recall.plan_scan import (
     scan_frame,
     write_order,
 )
-from srp_assets.warehouse.catalogue import Catalogue, Entity, Relation
+from srp_assets.warehouse.catalogue import Catalogue, Relation
 from srp_assets.warehouse.plan_tables import snapshot_table
 from srp_assets.warehouse.registry_builds import Build
 from srp_assets.warehouse.storage import Storage
@@ -145,7 +145,7 @@ class BatchRun:
             summary = joined_summary(frame, catalogue.entity_of(name).key, payload).withColumnRenamed("_joined", f"_joined_{name}")
             rows = rows.join(summary, ["_task", "_product", "_case"])
         shown = [f"_joined_{name}" for name in others]
-        rows = rows.select("_task", "_product", _order_text(entity).alias("_order"), "_hits", *columns, *shown)
+        rows = rows.select("_task", "_product", "_hits", *columns, *shown)
         return rows.mapInArrow(_assembler(self._storage, self._plan_path(), group.index), from_arrow_schema(CASE_SCHEMA))
 
     def candidates(self, group: Group) -> dict[str, Candidates]:
@@ -288,15 +288,3 @@ def _assembler(storage: Storage, plan_path: str, group_index: int) -> Callable[[
             yield assembler.assemble(batch)
 
     return assemble
-
-
-def _order_text(entity: Entity) -> Column:
-    """A text that sorts as the typed key does: a whole number by its sign and its 19 digits."""
-    parts = []
-    for name in entity.key:
-        column = F.col(name)
-        if entity.columns[name].value_type == "int64":
-            distance = F.when(column < 0, column + F.lit(2**63 - 1) + F.lit(1)).otherwise(column)
-            column = F.concat(F.when(column < 0, F.lit("0")).otherwise(F.lit("1")), F.lpad(distance.cast("string"), 19, "0"))
-        parts.append(column)
-    return F.concat_ws("\u0000", *parts)
