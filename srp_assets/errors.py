@@ -3,8 +3,8 @@
 `cli.py` prints these as one line (or as JSON) with a non-zero exit code; anything else that escapes is a defect.
 """
 
+from collections.abc import Iterable
 from difflib import get_close_matches
-from typing import Iterable
 
 
 class SrpError(Exception):
