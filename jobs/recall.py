@@ -66,7 +66,13 @@ def release_batches_of_ended_runs(engine: Engine, settings: Settings, instance: 
 def recall_sensor(settings: Settings) -> dg.SensorDefinition:
     """The sensor that merges waiting tasks into batches."""
 
-    @dg.sensor(name=RECALL_SENSOR, job=recall_job, minimum_interval_seconds=TICK_SECONDS, default_status=dg.DefaultSensorStatus.RUNNING)
+    @dg.sensor(
+        name=RECALL_SENSOR,
+        job=recall_job,
+        minimum_interval_seconds=TICK_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Closes the window of waiting tasks when it is time, and asks for one run for each claimed batch.",
+    )
     def recall_window(context: dg.SensorEvaluationContext, registry: RegistryResource) -> dg.SensorResult:
         """Closes the window of waiting tasks when it is time, and asks for one run for each claimed batch."""
         engine = registry.engine

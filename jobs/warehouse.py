@@ -51,7 +51,11 @@ def warehouse_sensors(catalogue: Catalogue) -> list[dg.SensorDefinition]:
     """The sensor that asks for reopened periods."""
 
     @dg.sensor(
-        name="reopened_periods", job_name=BUILD_JOB, minimum_interval_seconds=TICK_SECONDS, default_status=dg.DefaultSensorStatus.RUNNING
+        name="reopened_periods",
+        job_name=BUILD_JOB,
+        minimum_interval_seconds=TICK_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Asks for one run for each range of periods that got rows since they were built.",
     )
     def reopened_periods(context: dg.SensorEvaluationContext, registry: RegistryResource) -> dg.SensorResult:
         """Asks for one run for each range of periods that got rows since they were built, unless a run builds them already."""

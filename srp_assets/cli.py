@@ -95,7 +95,7 @@ def run(arguments: Sequence[str]) -> int:
         return _say(error.as_dict(), ERROR, as_json=as_json, problems=problems)
     except BrokenPipeError:
         # Whoever reads our output has seen enough. Python would complain once more when it closes the stream.
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
         return ERROR
     except Exception as error:
         known = _known(error)

@@ -69,9 +69,9 @@ def demo_command(rows: int, seed: int, as_json: bool) -> int:
         )
         return OK if good else ERROR
     _print(answers, rejected, planted, balanced)
-    say(
-        f"{len(answers)} tasks in one merged batch; {'all equal what was planted' if good else 'NOT what was planted'}; {seconds:.0f} s in all"
-    )
+    batches = len({found.task.batch_id for found in answers})
+    merged = "one merged batch" if batches == 1 else f"{batches} merged batches"
+    say(f"{len(answers)} tasks in {merged}: {'all as planted' if good else 'NOT as planted'}; {seconds:.0f} s in all")
     hint("see the assets, the batch and its metadata: make dev, then http://127.0.0.1:3000")
     if answers:
         hint(f"see cases with their hits: srp cases {answers[0].task.task_id}")

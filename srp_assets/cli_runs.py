@@ -1,6 +1,7 @@
 """Dagster runs in the process of a command: the jobs that the daemon would launch, on the home's instance, so that the UI shows them."""
 
 import logging
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from types import TracebackType
@@ -37,6 +38,9 @@ class LocalRuns:
         self._home = home
         self._progress = progress
         progress("preparing", 0, 0)
+        # For whoever writes definitions, not for whoever runs a command.
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        warnings.simplefilter("ignore", dg.PreviewWarning)
         self.definitions = build_definitions(settings=home.settings, progress=progress)
         self.instance = dg.DagsterInstance.from_config(str(prepare_dagster_home(home.settings)))
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import Engine
-from support.recall import START, add_task, built, land, later, popular
 
 from resources.registry_database import open_registry
 from srp_assets.recall import registry
@@ -14,6 +13,7 @@ from srp_assets.recall.claims import Claim, claim_window, waiting_tasks
 from srp_assets.settings import Settings
 from srp_assets.warehouse.catalogue import Catalogue
 from srp_assets.warehouse.registry_builds import PeriodKey
+from support.recall import START, add_task, built, land, later, popular
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

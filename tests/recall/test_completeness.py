@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import pytest
 from sqlalchemy import Engine
-from support.recall import START, built, land, popular
 
 from srp_assets.recall.batch import Cell, TaskSpec
 from srp_assets.recall.completeness import judge
 from srp_assets.strategy.resolved import ResolvedStrategy
 from srp_assets.warehouse.catalogue import Catalogue
 from srp_assets.warehouse.registry_builds import Build
+from support.recall import START, built, land, popular
 
 GOOD = [
     Cell("t", "post", "aurora", "2024-01", 5, 5, 1),

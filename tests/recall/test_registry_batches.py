@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine
-from support.recall import add_task, later
 
 from srp_assets.errors import Conflict, NotFound
 from srp_assets.recall import registry
@@ -18,6 +17,7 @@ from srp_assets.recall.service import release_dead
 from srp_assets.recall.worker import this_process
 from srp_assets.settings import Settings
 from srp_assets.warehouse.catalogue import Catalogue
+from support.recall import add_task, later
 
 ERROR: dict[str, Any] = {"code": "unavailable", "message": "Spark is gone", "where": None, "remedy": None}
 

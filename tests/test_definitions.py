@@ -1,0 +1,75 @@
+"""What Dagster loads: every asset is described and owned, sensors run by themselves, and nothing is there that nobody meant."""
+
+import dagster as dg
+import pytest
+
+from srp_assets.definitions import build_definitions
+from srp_assets.settings import PROJECT_ROOT, Settings
+
+
+@pytest.fixture
+def definitions(settings: Settings) -> dg.Definitions:
+    return build_definitions(settings=settings)
+
+
+def test_keys_of_all_assets(definitions: dg.Definitions) -> None:
+    assert {key.to_user_string() for key in definitions.resolve_all_asset_keys()} == {
+        "warehouse/post",
+        "warehouse/comment",
+        "warehouse/user",
+        "recall/cases",
+    }
+
+
+def test_every_asset_says_what_it_is_and_whose(definitions: dg.Definitions) -> None:
+    for spec in definitions.resolve_all_asset_specs():
+        name = spec.key.to_user_string()
+        assert spec.description, name
+        assert spec.owners, name
+        assert spec.group_name == spec.key.path[0], name
+        assert spec.kinds, name
+        assert spec.partitions_def is not None, name
+
+
+def test_every_asset_has_a_blocking_check(definitions: dg.Definitions) -> None:
+    graph = definitions.resolve_asset_graph()
+    blocking: dict[str, set[str]] = {}
+    for key in graph.asset_check_keys:
+        node = graph.get(key)
+        assert node.description, key
+        if node.blocking:
+            blocking.setdefault(key.asset_key.to_user_string(), set()).add(key.name)
+    tables = {f"warehouse/{entity}": {"ledger", "schema"} for entity in ("post", "comment", "user")}
+    assert blocking == {**tables, "recall/cases": {"complete"}}
+
+
+def test_cases_come_from_every_table(definitions: dg.Definitions) -> None:
+    node = definitions.resolve_asset_graph().get(dg.AssetKey(["recall", "cases"]))
+    assert {key.to_user_string() for key in node.parent_keys} == {"warehouse/post", "warehouse/comment", "warehouse/user"}
+
+
+def test_jobs_sensors_and_schedules(definitions: dg.Definitions) -> None:
+    repository = definitions.get_repository_def()
+    jobs = {job.name: job for job in repository.get_all_jobs() if not job.name.startswith("__")}
+    assert set(jobs) == {"build_warehouse", "warehouse_retention", "recall", "recall_retention"}
+    assert all(job.description for job in jobs.values())
+    assert all(job.executor_def is dg.in_process_executor for job in jobs.values())
+    sensors = {sensor.name: sensor for sensor in repository.sensor_defs if not sensor.name.startswith("default_")}
+    assert set(sensors) == {"recall_window", "reopened_periods"}
+    assert all(sensor.default_status == dg.DefaultSensorStatus.RUNNING for sensor in sensors.values())
+    assert all(sensor.description for sensor in sensors.values())
+    schedules = {schedule.name: schedule for schedule in repository.schedule_defs}
+    assert set(schedules) == {"warehouse_retention_schedule", "recall_retention_schedule"}
+    assert all(schedule.default_status == dg.DefaultScheduleStatus.RUNNING for schedule in schedules.values())
+
+
+def test_another_catalogue_gives_other_assets(settings: Settings) -> None:
+    shop = settings.model_copy(update={"catalogue": PROJECT_ROOT / "examples" / "shop" / "catalogue.yaml"})
+    keys = {key.to_user_string() for key in build_definitions(settings=shop).resolve_all_asset_keys()}
+    assert "warehouse/post" not in keys
+    assert len(keys) == 1 + 3
+
+
+def test_resources_can_be_replaced(settings: Settings) -> None:
+    registry = dg.ResourceDefinition.hardcoded_resource("mine")
+    assert build_definitions(settings=settings, resources={"registry": registry}).resources["registry"] is registry
