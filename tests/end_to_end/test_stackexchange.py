@@ -178,7 +178,7 @@ def _stackexchange(settings_with_spark: Settings, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.usefixtures("_stackexchange")
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_strategies_over_real_sites_recall_what_brute_force_finds(sites: dict[str, Site], shared_data: Path) -> None:
     for name, site in sites.items():
         expect_everything_lands(name, site, shared_data)
