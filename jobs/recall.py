@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import dagster as dg
 from sqlalchemy import Engine
 
+from jobs.local_runs import fail_runs_of_dead_processes
 from resources.registry_database import RegistryResource
 from srp_assets.partitions import RECALL_BATCHES
 from srp_assets.recall.assets import CASES
@@ -55,6 +56,7 @@ def requests_for_claimed(engine: Engine, settings: Settings, instance: dg.Dagste
 
 def release_batches_of_ended_runs(engine: Engine, settings: Settings, instance: dg.DagsterInstance) -> list[str]:
     """Releases batches whose run failed, was cancelled or is gone without having said so in the registry."""
+    fail_runs_of_dead_processes(instance)
 
     def has_ended(run_id: str) -> bool:
         run = instance.get_run_by_id(run_id)

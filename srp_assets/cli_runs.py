@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import dagster as dg
 
+from jobs.local_runs import fail_runs_of_dead_processes, worker_tags
 from jobs.recall import RECALL_SENSOR, recall_job, release_batches_of_ended_runs, requests_for_claimed
 from jobs.warehouse import BUILD_JOB, FIRST_TAG, LAST_TAG
 from resources.dagster_home import prepare_dagster_home
@@ -47,6 +48,7 @@ class LocalRuns:
     def __enter__(self) -> Self:
         logging.getLogger("dagster").setLevel(logging.CRITICAL)
         self.instance.__enter__()
+        fail_runs_of_dead_processes(self.instance)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -66,7 +68,7 @@ class LocalRuns:
         result = self.definitions.resolve_job_def(BUILD_JOB).execute_in_process(
             instance=self.instance,
             asset_selection=tables,
-            tags={FIRST_TAG: wanted[0].period, LAST_TAG: wanted[-1].period},
+            tags={FIRST_TAG: wanted[0].period, LAST_TAG: wanted[-1].period, **worker_tags()},
             run_config={**QUIET, "ops": {key.to_python_identifier(): {"config": config.model_dump()} for key in tables}},
             raise_on_error=False,
         )
@@ -114,7 +116,11 @@ class LocalRuns:
         self.instance.add_dynamic_partitions(RECALL_BATCHES.name or "", [str(request.partition_key)])
         job = self.definitions.resolve_job_def(recall_job.name)
         result = job.execute_in_process(
-            instance=self.instance, partition_key=request.partition_key, tags=dict(request.tags), run_config=QUIET, raise_on_error=False
+            instance=self.instance,
+            partition_key=request.partition_key,
+            tags={**request.tags, **worker_tags()},
+            run_config=QUIET,
+            raise_on_error=False,
         )
         return result.success
 
