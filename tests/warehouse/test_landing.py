@@ -56,6 +56,10 @@ def stored_rows(engine, storage, entity, product="alpha"):
     return [row for paths in files.values() for path in paths for row in storage.read(path).to_pylist()]
 
 
+def ingest_states(connection):
+    return connection.execute(sa.select(registry.ingest.c.state).order_by(registry.ingest.c.ingest_id)).scalars().all()
+
+
 def test_the_summary_tells_each_row_once(engine, land):
     first = land("comment", comment(1, 7), comment(2, 8), comment(2, 8), {"comment_id": None})
     assert first.as_dict() == {
@@ -346,7 +350,7 @@ def test_a_place_that_cannot_be_written_is_one_clear_line(engine, storage, land,
     assert "\n" not in str(caught.value)
     assert "SRP_HOME" in str(caught.value)
     with engine.connect() as connection:
-        assert connection.execute(sa.select(registry.ingest.c.state).order_by(registry.ingest.c.ingest_id)).scalars().all() == ["failed"]
+        assert ingest_states(connection) == ["failed"]
 
 
 def test_a_registry_that_cannot_be_written_is_one_clear_line(settings, storage, town, tmp_path, engine):

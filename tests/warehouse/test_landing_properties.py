@@ -23,7 +23,7 @@ IDS = [1, 2, 3, "3", 4.0]
 
 
 def rows_of(entity, /, **columns):
-    return st.tuples(st.just(entity), st.fixed_dictionaries({}, optional=columns) | st.fixed_dictionaries(columns))
+    return st.tuples(st.just(entity), st.fixed_dictionaries(columns) | st.fixed_dictionaries({}, optional=columns))
 
 
 def mostly(good, bad):
@@ -63,6 +63,27 @@ MEMBERS = rows_of(
     age=mostly([1, 2.5, "30", float("nan"), None], ["old", True]),
     joined_at=mostly(DAYS, WRONG_DAYS),
 )
+FEW_ANSWERS = rows_of(
+    "answer",
+    answer_id=st.just(5),
+    post_id=st.just(1),
+    likes=st.sampled_from([0, 1]),
+    created_at=st.sampled_from(["2024-01-01", "2024-02-01"]),
+)
+FEW_COMMENTS = rows_of(
+    "comment",
+    comment_id=st.just(7),
+    on_id=st.sampled_from([1, 5]),
+    text=st.sampled_from(["a", "b"]),
+    created_at=st.sampled_from(["2024-01-01", "2024-02-01"]),
+)
+FEW_POSTS = rows_of(
+    "post",
+    post_id=st.just(1),
+    created_at=st.sampled_from(["2024-01-01", "2024-02-01"]),
+    updated_at=st.sampled_from([None, "2024-03-01", "2024-04-01"]),
+)
+VERSIONS_OF_ONE_KEY = st.lists(st.lists(FEW_ANSWERS | FEW_COMMENTS | FEW_POSTS, max_size=3), min_size=2, max_size=6)
 INGESTS = st.lists(st.lists(POSTS | ANSWERS | COMMENTS | MEMBERS, max_size=12), min_size=1, max_size=5)
 
 
@@ -155,8 +176,12 @@ def sizes(request, monkeypatch):
         monkeypatch.setattr(key_index, "RUN_ROWS", 5)
 
 
-@given(ingests=INGESTS)
+@given(ingests=INGESTS | VERSIONS_OF_ONE_KEY)
 def test_landing_does_what_the_reference_says(engine, storage, town, tmp_path, sizes, ingests):
+    follows_the_reference(engine, storage, town, tmp_path, ingests)
+
+
+def follows_the_reference(engine, storage, town, tmp_path, ingests):
     product = f"p{next(NUMBERS)}"
     world = Warehouse(town)
     reject_files = []
@@ -179,7 +204,35 @@ def test_landing_does_what_the_reference_says(engine, storage, town, tmp_path, s
     assert found == Counter(reject[:4] for reject in world.rejects)
 
 
-@given(rows=INGESTS)
+LIKES_0, LIKES_1 = ({"answer_id": 5, "post_id": 1, "likes": likes, "created_at": "2024-01-01"} for likes in (0, 1))
+ANSWER_OF_MARCH = {"answer_id": 5, "post_id": 1, "likes": 9, "created_at": "2024-03-01"}
+WAITING = [{"comment_id": 7, "on_id": 1, "text": text, "created_at": day} for text in "ab" for day in ("2024-01-01", "2024-02-01")]
+ROOT = {"post_id": 1, "created_at": "2024-01-01"}
+ANSWER_OF_1, ANSWER_OF_2 = ({"answer_id": 5, "post_id": post_id, "created_at": "2024-01-01"} for post_id in (1, 2))
+ON_ANSWER = {"comment_id": 7, "on_id": 5, "text": "a", "created_at": "2024-01-01"}
+
+
+@pytest.mark.parametrize(
+    "ingests",
+    [
+        pytest.param([[("answer", LIKES_0)], [("answer", LIKES_0), ("answer", LIKES_1)]], id="beside its like, first"),
+        pytest.param([[("answer", LIKES_1)], [("answer", LIKES_0), ("answer", LIKES_1)]], id="beside its like, second"),
+        pytest.param([[("answer", LIKES_0)], [("answer", ANSWER_OF_MARCH)], [("answer", LIKES_0)]], id="moves there and back"),
+        pytest.param([[("answer", LIKES_0)], [("answer", LIKES_1)], [("answer", LIKES_0)]], id="reverts"),
+        pytest.param([[("answer", LIKES_0)] * 3 + [("answer", LIKES_1)] * 3], id="several copies at once"),
+        pytest.param([[("answer", ANSWER_OF_1)], [("answer", ANSWER_OF_2)], [("comment", ON_ANSWER)]], id="root moved to 2"),
+        pytest.param([[("answer", ANSWER_OF_2)], [("answer", ANSWER_OF_1)], [("comment", ON_ANSWER)]], id="root moved to 1"),
+        *(
+            pytest.param([[("comment", row)] for row in order] + [[("post", ROOT)]], id=f"waits in order {number}")
+            for number, order in enumerate([WAITING, WAITING[::-1], [WAITING[0], WAITING[1], WAITING[0]]])
+        ),
+    ],
+)
+def test_stories_that_chance_rarely_tells(engine, storage, town, tmp_path, ingests):
+    follows_the_reference(engine, storage, town, tmp_path, ingests)
+
+
+@given(rows=INGESTS | VERSIONS_OF_ONE_KEY)
 def test_the_same_dump_again_changes_nothing(engine, storage, town, tmp_path, rows):
     product = f"q{next(NUMBERS)}"
     dump = [row for ingest_rows in rows for row in ingest_rows]
