@@ -19,6 +19,7 @@ from srp_assets.recall.compile import BatchPlan, Group, carried_columns, edges_o
 from srp_assets.recall.kernel import EntityKernel
 from srp_assets.recall.plan_join import (
     Candidates,
+    candidates_of,
     case_rows,
     joined_rows,
     joined_summary,
@@ -162,7 +163,7 @@ class BatchRun:
             place = self._plan.place(group, name)
             scan = self._scans[self._plan.catalogue.objects[name].entity]
             frame = ruled_candidates(scan, place.index, group.words, self._columns(group, name))
-            found[name] = Candidates(frame, self._matched_rows(place.index) <= self._broadcast_rows)
+            found[name] = candidates_of(frame, self._matched_rows(place.index))
         return found
 
     def native_order(self, group: Group) -> list[str]:
@@ -182,7 +183,9 @@ class BatchRun:
         products = sorted({product for position in group.tasks for product in self._plan.tasks[position].products})
         frame = native_candidates(table, object_, products, self._columns(group, name), group.words)
         for relation in self.known_edges(group, name, found):
-            frame = receive(frame, found[relation.right], relation, group.words)
+            sender = found[relation.right]
+            strategy = "broadcast" if sender.rows <= self._broadcast_rows else None
+            frame = receive(frame, sender.frame, relation, group.words, strategy)
         return frame
 
     def reduced_table(self, group: Group, name: str, found: Mapping[str, Candidates]) -> Candidates:
@@ -191,7 +194,7 @@ class BatchRun:
         frame = self.native_frame(group, name, found)
         self._write(frame, folder)
         kept = self._spark.read.schema(frame.schema).parquet(self._storage.address(folder))
-        return Candidates(kept, kept.count() <= self._broadcast_rows)
+        return candidates_of(kept, kept.count())
 
     def known_edges(self, group: Group, name: str, found: Container[str]) -> list[Relation]:
         """The relations, seen from an object, to objects that are known already."""

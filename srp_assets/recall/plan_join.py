@@ -24,12 +24,22 @@ from srp_assets.warehouse.catalogue import Catalogue, Condition, FilteredObject,
 class Candidates:
     """The rows of one object that may take part, with the tasks of the group that they may take part in.
 
-    `frame` has `_product`, the bitmap words `_word0`, `_word1`, ..., the object's columns, and `_hits` where the object has rules. `small`
-    says that its join keys may be broadcast.
+    `frame` has `_product`, the bitmap words `_word0`, `_word1`, ..., the object's columns, and `_hits` where the object has rules. `rows`
+    is at least the number of its rows.
     """
 
     frame: DataFrame
-    small: bool
+    rows: int
+
+
+ONE_PARTITION_ROWS = 100_000
+"""Up to so many rows an object's candidates are one partition: joins and groupings of such need no shuffle, each of which costs Spark more
+than the work itself."""
+
+
+def candidates_of(frame: DataFrame, rows: int) -> Candidates:
+    """Candidates in as few partitions as their number of rows wants."""
+    return Candidates(frame.coalesce(1) if rows <= ONE_PARTITION_ROWS else frame, rows)
 
 
 def word_names(words: int) -> list[str]:
@@ -54,21 +64,24 @@ def native_candidates(table: DataFrame, object_: FilteredObject, products: Seque
     return rows.select(F.col("product").alias("_product"), *every_task, *columns)
 
 
-def receive(frame: DataFrame, sender: Candidates, relation: Relation, words: int) -> DataFrame:
-    """The rows that keep some task after the message of one neighbour (the right side of `relation`)."""
+def receive(frame: DataFrame, sender: DataFrame, relation: Relation, words: int, strategy: str | None) -> DataFrame:
+    """The rows that keep some task after the message of one neighbour (the right side of `relation`).
+
+    `strategy` is the join strategy that Spark is told to use for the message; it chooses itself if None.
+    """
     names = word_names(words)
     received: list[list[Column]] = []
     alone = len(relation.any_of) == 1
     for number, pairs in enumerate(relation.any_of):
         keys = [F.col(right).alias(f"_key{number}_{index}") for index, (_, right) in enumerate(pairs)]
         key_names = [f"_key{number}_{index}" for index in range(len(pairs))]
-        sent = sender.frame.select(F.col("_product").alias(f"_from{number}"), *keys, *names).dropna(subset=key_names)
+        sent = sender.select(F.col("_product").alias(f"_from{number}"), *keys, *names).dropna(subset=key_names)
         merged = [F.bit_or(name).alias(f"_message{number}_{index}") for index, name in enumerate(names)]
         message = sent.groupBy(f"_from{number}", *key_names).agg(*merged)
         condition = F.col("_product") == F.col(f"_from{number}")
         for (left, _), key in zip(pairs, key_names, strict=True):
             condition = condition & (F.col(left) == F.col(key))
-        frame = frame.join(F.broadcast(message) if sender.small else message, condition, "inner" if alone else "left")
+        frame = frame.join(message.hint(strategy) if strategy else message, condition, "inner" if alone else "left")
         received.append([F.coalesce(F.col(f"_message{number}_{index}"), F.lit(0).cast("bigint")) for index in range(words)])
     kept = [c for c in frame.columns if not c.startswith(("_key", "_from", "_message")) and c not in names]
     shared = [
@@ -100,12 +113,13 @@ def reduced(
     into: dict[str, Candidates],
 ) -> None:
     """Reduces an object by all that hangs below it, seen from the recalled object; fills `into` for it and for all below."""
-    frame = candidates[object_name].frame
+    frame, rows = candidates[object_name].frame, candidates[object_name].rows
     for relation in edges_of(catalogue, group.objects, object_name):
         if relation.right != parent:
             reduced(catalogue, group, candidates, relation.right, object_name, into)
-            frame = receive(frame, into[relation.right], relation, group.words)
-    into[object_name] = Candidates(frame, candidates[object_name].small)
+            strategy = _strategy(rows, into[relation.right].rows)
+            frame = receive(frame, into[relation.right].frame, relation, group.words, strategy)
+    into[object_name] = Candidates(frame, rows)
 
 
 def case_rows(recalled: Candidates, group: Group, key: Sequence[str], columns: Sequence[str]) -> DataFrame:
@@ -141,7 +155,8 @@ def joined_rows(
             for index, (_, right) in enumerate(pairs):
                 condition = condition & (F.col(f"_near{index}") == F.col(right))
             near_names = [f"_near{index}" for index in range(len(pairs))]
-            rows = near.join(far, condition).drop("_far", *near_names, *word_names(group.words))
+            strategy = _strategy(candidates[object_name].rows, candidates[child].rows)
+            rows = near.join(far.hint(strategy) if strategy else far, condition).drop("_far", *near_names, *word_names(group.words))
             found = rows if found is None else found.unionByName(rows)
         if found is None:
             raise ValueError(f"relation {relation.left}-{relation.right} joins by nothing")
@@ -159,6 +174,11 @@ def joined_summary(rows: DataFrame, key: Sequence[str], payload: Sequence[str]) 
     if payload:
         parts.append(F.min_by(F.struct(*payload), order).alias("first"))
     return rows.groupBy("_task", "_product", "_case").agg(F.struct(*parts).alias("_joined"))
+
+
+def _strategy(*rows: int) -> str | None:
+    """Two sides of one partition each are hashed where they are; a broadcast would be a job of its own."""
+    return "shuffle_hash" if max(rows) <= ONE_PARTITION_ROWS else None
 
 
 def _tasks(count: int) -> Column:
