@@ -36,9 +36,7 @@ class Settings(BaseSettings):
     recall_window_tasks: int = Field(50, ge=1, description="a batch closes at once when this many tasks wait")
     recall_retention_days: float = Field(30, gt=0, description="batches older than this lose their partition, scratch and cases")
     recall_attempts: int = Field(3, ge=1, description="how often a task is tried before it has failed")
-    broadcast_rows: int = Field(
-        1_000_000, ge=0, description="join keys up to this number are broadcast; more go through the bucketed join"
-    )
+    broadcast_rows: int = Field(1_000_000, ge=0, description="join keys up to this number are broadcast; more go through the bucketed join")
     build_retention_hours: float = Field(24, gt=0, description="a replaced build is kept this long for the scans that read it")
 
     @property
