@@ -1,6 +1,6 @@
 """Writing the files of a build: one for each product, visibility, period and bucket, as rows stream by in that order."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from hashlib import sha256
 from typing import NamedTuple
@@ -33,7 +33,8 @@ MANIFEST_SCHEMA = pa.schema(
     ]
 )
 
-PLACE = ("product", "period", "visible", "bucket")
+PLACE = ("_unit", "_visible", "_bucket")
+"""The columns that say where a row belongs; a unit is the number of a product's period."""
 
 
 class Place(NamedTuple):
@@ -63,12 +64,14 @@ class BuildWriter:
         storage: where the files go.
         schema: what a built file holds.
         folder: the build's folder, relative to the storage.
+        units: product and period of each unit by its number.
     """
 
-    def __init__(self, storage: Storage, schema: pa.Schema, folder: str) -> None:
+    def __init__(self, storage: Storage, schema: pa.Schema, folder: str, units: Sequence[tuple[str, str]]) -> None:
         self.storage = storage
         self.schema = schema
         self.folder = folder
+        self.units = units
 
     def write(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Takes rows ordered by place (own columns, then place, `_stored` and `_moved`), gives rows of `MANIFEST_SCHEMA`."""
@@ -76,7 +79,7 @@ class BuildWriter:
         current: _File | None = None
         with ExitStack() as unfinished:
             for batch in batches:
-                for place, rows in split_by_place(batch):
+                for place, rows in split_by_place(batch, self.units):
                     if current is None or current.place != place:
                         if current is not None:
                             written.append(current.finish())
@@ -87,7 +90,7 @@ class BuildWriter:
         yield from pa.Table.from_pylist(written, schema=MANIFEST_SCHEMA).to_batches()
 
 
-def split_by_place(batch: pa.RecordBatch) -> Iterator[tuple[Place, pa.RecordBatch]]:
+def split_by_place(batch: pa.RecordBatch, units: Sequence[tuple[str, str]]) -> Iterator[tuple[Place, pa.RecordBatch]]:
     """The runs of rows of a batch that have the same place."""
     if batch.num_rows == 0:
         return
@@ -97,7 +100,9 @@ def split_by_place(batch: pa.RecordBatch) -> Iterator[tuple[Place, pa.RecordBatc
         changed |= pc.not_equal(column[1:], column[:-1]).to_numpy(zero_copy_only=False)
     starts = [0, *(np.flatnonzero(changed) + 1).tolist()]
     for start, end in zip(starts, [*starts[1:], batch.num_rows], strict=True):
-        yield Place(*(column[start].as_py() for column in columns)), batch.slice(start, end - start)
+        unit, visible, bucket = (column[start].as_py() for column in columns)
+        product, period = units[unit]
+        yield Place(product, period, visible, bucket), batch.slice(start, end - start)
 
 
 class _File:

@@ -138,7 +138,8 @@ def _build_entity(
         manifest: list[Manifest] = []
         if tasks:
             landed = read_landing(spark, storage, entity, tasks)
-            manifest = collect_manifest(write_files(newest_versions(landed, entity), storage, entity, folder))
+            units = [(product, period) for _, product, period in files]
+            manifest = collect_manifest(write_files(newest_versions(landed, entity), storage, entity, folder, units))
         builds = builds_of_manifest(keys, manifest, through, run_id)
         _refuse_losses(builds, stored)
     except BaseException:
@@ -162,14 +163,17 @@ def _refuse_losses(builds: Iterable[Build], stored: Mapping[PeriodKey, int]) -> 
 
 
 def reading_tasks(storage: Storage, files: Mapping[tuple[str, str, str], Sequence[str]]) -> list[list[LandingPart]]:
-    """Spreads landing files over tasks of about the same size; a large file is split by its row groups."""
+    """Spreads landing files over tasks of about the same size; a large file is split by its row groups.
+
+    The unit of a part is the place of its key in `files`.
+    """
     paths = [path for period_files in files.values() for path in period_files]
     sizes = dict(zip(paths, storage.sizes(paths), strict=True))
     parts: list[tuple[float, LandingPart]] = []
-    for (_, product, period), period_files in files.items():
+    for unit, period_files in enumerate(files.values()):
         for path in period_files:
             split = max(1, ceil(sizes[path] / TASK_BYTES))
-            parts += [(sizes[path] / split, LandingPart(path, product, period, part, split)) for part in range(split)]
+            parts += [(sizes[path] / split, LandingPart(path, unit, part, split)) for part in range(split)]
     count = min(len(parts), max(SMALLEST_SPLIT, ceil(sum(sizes.values()) / TASK_BYTES)))
     tasks: list[list[LandingPart]] = [[] for _ in range(count)]
     # Dealt out from the largest to the smallest, so that each task gets some of every size.

@@ -10,9 +10,6 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine
-from support.built import assert_built_as, built_rows, landed_keys
-from support.generators import Ingest, ingests
-from support.landed import LandedByReference
 
 from resources.registry_database import open_registry
 from srp_assets.errors import InvalidInput, SrpError, Unavailable
@@ -22,6 +19,9 @@ from srp_assets.warehouse.catalogue import Catalogue, load_catalogue
 from srp_assets.warehouse.plan_tables import snapshot_table
 from srp_assets.warehouse.registry_builds import PeriodKey, current_builds, ledger, stale_periods
 from srp_assets.warehouse.storage import Storage
+from support.built import assert_built_as, built_rows, landed_keys
+from support.generators import Ingest, ingests
+from support.landed import LandedByReference
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -162,6 +162,7 @@ def test_reader_keeps_its_snapshot_while_periods_are_rebuilt(spark: "SparkSessio
     landed.ingest("aurora", [comment(1, JANUARY), comment(2, FEBRUARY)])
     keys = [PeriodKey("comment", "aurora", period) for period in ("2024-01", "2024-02")]
     old = build_periods(spark, landed.engine, landed.storage, landed.catalogue, keys)
+    assert [build.rows_visible for build in old] == [1, 1]
     reader = snapshot_table(spark, landed.storage, "comment", entity, old)
     landed.ingest("aurora", [comment(1, JANUARY, text="second", updated_at=MARCH), comment(3, FEBRUARY)])
     build_periods(spark, landed.engine, landed.storage, landed.catalogue, keys)
