@@ -72,6 +72,7 @@ class LocalRuns:
             run_config={**QUIET, "ops": {key.to_python_identifier(): {"config": config.model_dump()} for key in tables}},
             raise_on_error=False,
         )
+        _stop_if_interrupted(result)
         if not result.success:
             raise _failure(result)
 
@@ -122,7 +123,19 @@ class LocalRuns:
             run_config=QUIET,
             raise_on_error=False,
         )
-        return result.success
+        _stop_if_interrupted(result)
+        return bool(result.success)
+
+
+def _stop_if_interrupted(result: Any) -> None:
+    """Dagster turns Ctrl-C into a failure of the run; for a command it is the end.
+
+    Raises:
+        KeyboardInterrupt: if the run was interrupted.
+    """
+    errors = [event.event_specific_data.error for event in result.all_events if event.is_step_failure]
+    if any(error is not None and error.cls_name == "DagsterExecutionInterruptedError" for error in errors):
+        raise KeyboardInterrupt
 
 
 def _failure(result: Any) -> SrpError:

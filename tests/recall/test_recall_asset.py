@@ -67,7 +67,7 @@ def metadata_of(instance: dg.DagsterInstance) -> dict[str, Any]:
     event = instance.get_latest_materialization_event(CASES)
     assert event is not None
     assert event.asset_materialization is not None
-    return {name: value.value for name, value in event.asset_materialization.metadata.items()}
+    return dict(event.asset_materialization.metadata)
 
 
 def test_waiting_tasks_become_one_batch_that_dagster_shows(
@@ -114,9 +114,9 @@ def test_waiting_tasks_become_one_batch_that_dagster_shows(
         ("11", {"post": {"rows": 1, "keys": ["1"]}}),
     ]
     shown = metadata_of(instance)
-    assert (shown["tasks"], shown["dagster/row_count"], shown["attempt"]) == (3, 4, 1)
-    assert shown["cells"] == 2 + 2 + 2  # posts; posts and comments; nothing of lotus
-    assert {record.data["task"] for record in shown["answers"]} == set(tasks)
+    assert [shown[name].value for name in ("tasks", "dagster/row_count", "attempt")] == [3, 4, 1]
+    assert shown["cells"].value == 2 + 2 + 2  # posts; posts and comments; nothing of lotus
+    assert {record.data["task"] for record in shown["answers"].records} == set(tasks)
     (check,) = result.get_asset_check_evaluations()
     assert (check.check_name, check.passed) == (COMPLETE, True)
 
