@@ -18,11 +18,11 @@ from srp_assets.settings import Settings
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-LOCAL_RETRIES = 6
-"""Tries after a lost connection to the local server: about 7 s in all, enough for a busy one. The client's own rule waits 10 minutes
-for a server that died, and the run would not fail before."""
+QUICK_RETRIES = 6
+"""Tries after a lost connection to the local server, and at the first contact with any: about 7 s in all, enough for a busy one. The
+client's own rule waits 10 minutes for a server that died or a wrong address, and the run would not fail before."""
 
-LOCAL_LONGEST_WAIT_MS = 2000
+QUICK_LONGEST_WAIT_MS = 2000
 
 DEFAULT_PORT = 15002
 """Spark Connect's port where an address names none."""
@@ -83,9 +83,11 @@ def _connect(address: str, *, local: bool) -> "SparkSession":
     try:
         channel = DefaultChannelBuilder(address, channelOptions=[("grpc.enable_http_proxy", 0)] if local else None)
         session = ConnectSession.builder.channelBuilder(channel).create()
-        if local:
-            session.client.set_retry_policies([DefaultPolicy(max_retries=LOCAL_RETRIES, max_backoff=LOCAL_LONGEST_WAIT_MS)])
+        session.client.set_retry_policies([DefaultPolicy(max_retries=QUICK_RETRIES, max_backoff=QUICK_LONGEST_WAIT_MS)])
         session.conf.set("spark.sql.session.timeZone", "UTC")
+        if not local:
+            # A cluster that has answered once is waited for: it may fail over.
+            session.client.set_retry_policies([DefaultPolicy()])
     except PySparkException as error:
         if session is not None:
             # An open client would try for minutes to reach the server when the process ends.

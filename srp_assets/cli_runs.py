@@ -1,6 +1,7 @@
 """Dagster runs in the process of a command: the jobs that the daemon would launch, on the home's instance, so that the UI shows them."""
 
 import logging
+import os
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -39,14 +40,15 @@ class LocalRuns:
         self._home = home
         self._progress = progress
         progress("preparing", 0, 0)
-        # For whoever writes definitions, not for whoever runs a command.
-        warnings.simplefilter("ignore", dg.BetaWarning)
-        warnings.simplefilter("ignore", dg.PreviewWarning)
+        # Beta parameters and lost connections are for whoever writes definitions or reads a run's log; a command says how it ended.
+        warnings.simplefilter("ignore")
+        logging.getLogger("dagster").setLevel(logging.CRITICAL)
+        # pyspark disables its logger, but Dagster's logging configuration enables all of them again.
+        os.environ.setdefault("SPARK_CONNECT_LOG_LEVEL", "CRITICAL")
         self.definitions = build_definitions(settings=home.settings, progress=progress)
         self.instance = dg.DagsterInstance.from_config(str(prepare_dagster_home(home.settings)))
 
     def __enter__(self) -> Self:
-        logging.getLogger("dagster").setLevel(logging.CRITICAL)
         self.instance.__enter__()
         fail_runs_of_dead_processes(self.instance)
         return self
@@ -140,11 +142,15 @@ def _stop_if_interrupted(result: Any) -> None:
 
 def _failure(result: Any) -> SrpError:
     """Why a run in this process failed, as its first failed step says it."""
+    where = f"run {result.run_id}"
     for event in result.all_events:
-        if event.is_step_failure:
+        if event.is_step_failure and event.step_failure_data.error is not None:
             error = event.step_failure_data.error
-            cause = error.cause or error
-            return Unavailable(
-                f"{event.step_key}: {' '.join(cause.message.split())}", where=f"run {result.run_id}", remedy="see the run in the Dagster UI"
-            )
-    return Unavailable("the run failed", where=f"run {result.run_id}", remedy="see the run in the Dagster UI")
+            cause = (error.cause or error).message
+            # The text of an exception begins with its class.
+            text = " ".join(cause.split(": ", 1)[-1].split())
+            return Unavailable(f"{event.step_key} failed: {text}", where=where, remedy="see the run in the Dagster UI")
+    failed = [check.check_name for check in result.get_asset_check_evaluations() if not check.passed]
+    if failed:
+        return Unavailable(f"the check failed: {', '.join(failed)}", where=where, remedy="see the run in the Dagster UI")
+    return Unavailable("the run failed", where=where, remedy="see the run in the Dagster UI")
