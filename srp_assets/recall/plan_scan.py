@@ -133,6 +133,7 @@ def scan_frame(spark: SparkSession, storage: Storage, order_path: str, order: Sc
 
 def write_order(storage: Storage, path: str, order: ScanOrder) -> None:
     """Writes an order where the workers read it."""
+    storage.filesystem.create_dir(storage.path(path.rsplit("/", 1)[0]), recursive=True)
     with storage.filesystem.open_output_stream(storage.path(path)) as stream:
         stream.write(order.model_dump_json().encode())
 
