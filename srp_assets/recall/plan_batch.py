@@ -18,6 +18,7 @@ from srp_assets.recall.cases import CASE_SCHEMA, CaseAssembler
 from srp_assets.recall.compile import BatchPlan, Group, carried_columns, edges_of, native_columns, plan_of
 from srp_assets.recall.kernel import EntityKernel
 from srp_assets.recall.plan_join import (
+    Buckets,
     Candidates,
     candidates_of,
     case_rows,
@@ -185,8 +186,11 @@ class BatchRun:
         frame = native_candidates(table, entity, object_, products, self._columns(group, name), group.words)
         for relation in self.known_edges(group, name, found):
             sender = found[relation.right]
-            strategy = "broadcast" if sender.rows <= self._broadcast_rows else None
-            frame = receive(frame, sender.frame, relation, group.words, strategy)
+            if sender.rows <= self._broadcast_rows:
+                frame = receive(frame, sender.frame, relation, group.words, strategy="broadcast")
+            else:
+                buckets = Buckets(entity.bucket_key, entity.buckets)
+                frame = receive(frame, sender.frame, relation, group.words, buckets=buckets)
         return frame
 
     def reduced_table(self, group: Group, name: str, found: Mapping[str, Candidates]) -> Candidates:

@@ -11,6 +11,7 @@ the table's buckets or by a broadcast of the message, so that no unfiltered row 
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -67,10 +68,25 @@ def native_candidates(
     return rows.select(F.col("product").alias("_product"), *every_task, *columns)
 
 
-def receive(frame: DataFrame, sender: DataFrame, relation: Relation, words: int, strategy: str | None) -> DataFrame:
-    """The rows that keep some task after the message of one neighbour (the right side of `relation`).
+class Buckets(NamedTuple):
+    """How a table is bucketed."""
 
-    `strategy` is the join strategy that Spark is told to use for the message; it chooses itself if None.
+    column: str
+    number: int
+
+
+def receive(
+    frame: DataFrame, sender: DataFrame, relation: Relation, words: int, *, strategy: str | None = None, buckets: Buckets | None = None
+) -> DataFrame:
+    """The rows that keep some task after the message of one neighbour.
+
+    Args:
+        frame: rows of the left side of `relation`, with their bitmaps.
+        sender: rows of the right side, with theirs.
+        relation: how the two join.
+        words: words of a bitmap.
+        strategy: the join strategy that Spark is told to use for the message; it chooses itself if None.
+        buckets: how `frame` is bucketed: the message is then brought to the buckets, where Spark might rather shuffle the table.
     """
     names = word_names(words)
     received: list[list[Column]] = []
@@ -79,6 +95,9 @@ def receive(frame: DataFrame, sender: DataFrame, relation: Relation, words: int,
         keys = [F.col(right).alias(f"_key{number}_{index}") for index, (_, right) in enumerate(pairs)]
         key_names = [f"_key{number}_{index}" for index in range(len(pairs))]
         sent = sender.select(F.col("_product").alias(f"_from{number}"), *keys, *names).dropna(subset=key_names)
+        for (left, _), key in zip(pairs, key_names, strict=True):
+            if buckets is not None and left == buckets.column:
+                sent = sent.repartition(buckets.number, key)
         merged = [F.bit_or(name).alias(f"_message{number}_{index}") for index, name in enumerate(names)]
         message = sent.groupBy(f"_from{number}", *key_names).agg(*merged)
         condition = F.col("_product") == F.col(f"_from{number}")
@@ -121,7 +140,7 @@ def reduced(
         if relation.right != parent:
             reduced(catalogue, group, candidates, relation.right, object_name, into)
             strategy = _strategy(rows, into[relation.right].rows)
-            frame = receive(frame, into[relation.right].frame, relation, group.words, strategy)
+            frame = receive(frame, into[relation.right].frame, relation, group.words, strategy=strategy)
     into[object_name] = Candidates(frame, rows)
 
 
