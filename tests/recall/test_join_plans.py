@@ -91,7 +91,7 @@ def test_no_unfiltered_row_of_an_object_without_rules_is_exchanged(
     spark.conf.set("spark.sql.autoBroadcastJoinThreshold", "-1")
     tables = 0
     joins = [pattern for pattern in sample_catalogue.patterns if len(pattern.objects) > 1]
-    for pattern, ruled in ((pattern, ruled) for pattern in joins for ruled in pattern.objects):
+    for pattern, ruled in ((join, name) for join in joins for name in join.objects):
         plan = plan_of(sample_catalogue, [task(sample_catalogue, pattern, ruled)])
         folder = f"plans/{'-'.join(pattern.objects)}-{ruled}"
         bucketed, broadcast = (BatchRun(spark, storage, plan, builds, folder, rows) for rows in (0, 1_000_000))
