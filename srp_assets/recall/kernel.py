@@ -165,6 +165,13 @@ class UnitCount:
     matched: dict[tuple[int, int], int] = field(default_factory=dict)
 
 
+def scan_schema(plan: BatchPlan, entity_name: str) -> pa.Schema:
+    """What the scan of an entity yields; asking for it compiles no word list."""
+    entity = plan.catalogue.entities[entity_name]
+    carried = [pa.field(name, ARROW_TYPES[entity.columns[name].value_type]) for name in carried_columns(plan, entity_name)]
+    return pa.schema([*SCAN_FIELDS, *carried])
+
+
 class EntityKernel:
     """The compiled scan of one entity for a whole batch of tasks.
 
@@ -182,9 +189,7 @@ class EntityKernel:
         self._active: dict[tuple[str, str, bool], list[tuple[Place, tuple[int, ...]]]] = {}
         self.columns = columns_of(plan, entity_name)
         self.carried = carried_columns(plan, entity_name)
-        entity = plan.catalogue.entities[entity_name]
-        carried_fields = [pa.field(name, ARROW_TYPES[entity.columns[name].value_type]) for name in self.carried]
-        self.schema = pa.schema([*SCAN_FIELDS, *carried_fields])
+        self.schema = scan_schema(plan, entity_name)
 
     def active(self, product: str, period: str, visible: bool) -> list[tuple[Place, tuple[int, ...]]]:
         """The places, each with the bits of its tasks, that look at a partition."""

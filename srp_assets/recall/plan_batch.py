@@ -16,7 +16,7 @@ from pyspark.sql.pandas.types import from_arrow_schema
 from srp_assets.recall.batch import BatchResult, TaskSpec, entities_of
 from srp_assets.recall.cases import CASE_SCHEMA, CaseAssembler
 from srp_assets.recall.compile import BatchPlan, Group, carried_columns, edges_of, native_columns, plan_of
-from srp_assets.recall.kernel import EntityKernel
+from srp_assets.recall.kernel import scan_schema
 from srp_assets.recall.plan_join import (
     Buckets,
     Candidates,
@@ -115,7 +115,7 @@ class BatchRun:
         lookups = point_lookups(self._spark, self._plan, entity_name)
         self._lookups.update(lookups)
         order = order_scan(self._plan, entity_name, self._builds.get(entity_name, ()), lookups)
-        schema = from_arrow_schema(EntityKernel(self._plan, entity_name).schema)
+        schema = from_arrow_schema(scan_schema(self._plan, entity_name))
         if not order.units:
             self._scans[entity_name] = self._spark.createDataFrame([], schema)
             self._counted[entity_name] = {}

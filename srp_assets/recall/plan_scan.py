@@ -16,7 +16,7 @@ from pyspark.sql.pandas.types import from_arrow_schema
 
 from srp_assets.recall.batch import Cell, needed_cells
 from srp_assets.recall.compile import BatchPlan, Place, point_values
-from srp_assets.recall.kernel import COUNT_PLACE, EntityKernel, UnitCount
+from srp_assets.recall.kernel import COUNT_PLACE, EntityKernel, UnitCount, scan_schema
 from srp_assets.strategy.resolved import Frozen
 from srp_assets.warehouse.registry_builds import Build, BuildFile
 from srp_assets.warehouse.schema import ARROW_TYPES
@@ -126,7 +126,7 @@ def scan_frame(spark: SparkSession, storage: Storage, order_path: str, order: Sc
         order_path: where the order was written, relative to the warehouse.
         order: the order itself.
     """
-    schema = from_arrow_schema(EntityKernel(order.plan, order.entity).schema)
+    schema = from_arrow_schema(scan_schema(order.plan, order.entity))
     slots = spark.range(0, len(order.slots), 1, max(1, len(order.slots)))
     return slots.mapInArrow(_scanner_of_slots(storage, order_path), schema)
 
