@@ -12,7 +12,7 @@ from packaging.utils import canonicalize_name
 from resources.dagster_home import prepare_dagster_home
 from srp_assets.settings import PROJECT_ROOT, Settings
 
-OWN_EXTRAS = ("test", "lint", "ranking")
+OWN_EXTRAS = ("test", "lint", "bench", "ranking")
 
 
 def pinned() -> dict[str, str]:
