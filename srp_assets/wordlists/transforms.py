@@ -61,6 +61,11 @@ class Fold:
         """T of a text."""
         return text.translate(self.table)
 
+    def mapped(self, text: str) -> tuple[str, list[int]]:
+        """T of a text, and for each of its characters the place of the character of the text that became it."""
+        becomes = [self.table.get(ord(character), character) for character in text]
+        return "".join(becomes), [place for place, result in enumerate(becomes) for _ in result]
+
     @cached_property
     def code_points(self) -> npt.NDArray[np.int64]:
         """The code points that T changes."""

@@ -37,6 +37,13 @@ def test_a_text_is_transformed_code_point_by_code_point(fold: Callable[[str], st
     assert fold(text) == "".join(map(fold, text))
 
 
+@given(folds, st.deferred(changed_or_any))
+def test_each_transformed_character_knows_the_one_that_became_it(fold: Callable[[str], str], text: str) -> None:
+    folded, origins = fold.mapped(text)
+    assert folded == fold(text)
+    assert origins == [place for place, character in enumerate(text) for _ in fold(character)]
+
+
 @given(folds, st.lists(st.deferred(changed_or_any), max_size=4), st.booleans())
 def test_a_column_is_transformed_as_its_texts_are(fold, rows: list[str], all_known: bool) -> None:
     folded = [fold(row) for row in rows]
