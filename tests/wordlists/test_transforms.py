@@ -4,14 +4,13 @@ import unicodedata
 from collections.abc import Callable
 from itertools import combinations
 
-import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from srp_assets.wordlists.encoding import Encoder
+from srp_assets.wordlists.derivation import FIRST_SYLLABLE
 from srp_assets.wordlists.overrides import LOST_VARIANTS, REASONS
-from srp_assets.wordlists.transforms import FIRST_SYLLABLE, TRANSFORMS, fold_of, table_of
+from srp_assets.wordlists.transforms import SEPARATOR, TRANSFORMS, fold_of, table_of
 
 ALL_BUT_LETTERS = ("emoji", "normalize", "simplify", "delete", "pinyin")
 
@@ -44,16 +43,9 @@ def test_each_transformed_character_knows_the_one_that_became_it(fold: Callable[
     assert origins == [place for place, character in enumerate(text) for _ in fold(character)]
 
 
-@given(folds, st.lists(st.deferred(changed_or_any), max_size=4), st.booleans())
-def test_a_column_is_transformed_as_its_texts_are(fold, rows: list[str], all_known: bool) -> None:
-    folded = [fold(row) for row in rows]
-    known = {character for row in folded for character in row if all_known or character < "\u3000"}
-    encoder = Encoder(fold, known)
-    spelled = ["".join(encoder.segment(character) if character in known else "\0" for character in row) for row in folded]
-    encoded = encoder.texts([pa.array(rows, pa.string())])
-    # Several characters of which none is looked for may become one.
-    assert encoded == spelled if all_known else [set(row) for row in encoded] == [set(row) for row in spelled]
-    assert not {"&", "~", "|", "\\"} & set("".join(encoded))
+@given(folds, st.lists(st.deferred(changed_or_any) | st.just(SEPARATOR), max_size=4))
+def test_many_texts_are_transformed_as_each_is(fold, texts: list[str]) -> None:
+    assert fold.many(texts) == [fold(text) for text in texts]
 
 
 @pytest.mark.parametrize("name", [name for name in TRANSFORMS if name != "pinyin"])
