@@ -109,7 +109,16 @@ def measure(settings: Settings, rows: int, merged: tuple[int, ...], rounds: int,
 
     def timed(tasks: list[TaskSpec]) -> tuple[float, BatchResult]:
         began = time.monotonic()
-        result = run_batch(spark, storage, catalogue, tasks, builds, f"cases/{uuid4().hex}", broadcast_rows=settings.broadcast_rows)
+        result = run_batch(
+            spark,
+            storage,
+            catalogue,
+            tasks,
+            builds,
+            f"cases/{uuid4().hex}",
+            broadcast_rows=settings.broadcast_rows,
+            worker_rows=settings.worker_rows,
+        )
         return time.monotonic() - began, result
 
     timed([task(WARM_UP)])

@@ -37,6 +37,9 @@ class Settings(BaseSettings):
     recall_retention_days: float = Field(30, gt=0, description="batches older than this lose their partition, scratch and cases")
     recall_attempts: int = Field(3, ge=1, description="how often a task is tried before it has failed")
     broadcast_rows: int = Field(1_000_000, ge=0, description="join keys up to this number are broadcast; more go through the bucketed join")
+    worker_rows: int = Field(
+        100_000, ge=0, description="tasks whose objects have up to so many candidates are joined in one worker's memory; others by Spark"
+    )
     build_retention_hours: float = Field(24, gt=0, description="a replaced build is kept this long for the scans that read it")
 
     @property

@@ -71,9 +71,10 @@ class CaseAssembler:
 
     def assemble(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Turns rows of (`_task`, `_product`, `_hits`, the recalled row's columns, `_joined_OBJECT` ...) into cases."""
-        return pa.RecordBatch.from_pylist([self._case(row) for row in batch.to_pylist()], schema=CASE_SCHEMA)
+        return pa.RecordBatch.from_pylist([self.case(row) for row in batch.to_pylist()], schema=CASE_SCHEMA)
 
-    def _case(self, row: Mapping[str, Any]) -> dict[str, Any]:
+    def case(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """One such row as a case."""
         catalogue, recall, bit = self._plan.catalogue, self._group.recall, row["_task"]
         entity = catalogue.entity_of(recall)
         key = tuple(row[column] for column in entity.key)

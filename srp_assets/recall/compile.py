@@ -204,6 +204,26 @@ def native_columns(plan: BatchPlan, group: Group, object_name: str) -> tuple[str
     return _ordered(entity, {*entity.key, *join_columns(plan.catalogue, group.objects, object_name), *shown})
 
 
+def candidate_columns(plan: BatchPlan, group: Group, object_name: str) -> tuple[str, ...]:
+    """The columns that the candidates of a group's object have."""
+    if object_name in group.ruled:
+        return carried_columns(plan, plan.catalogue.objects[object_name].entity)
+    return native_columns(plan, group, object_name)
+
+
+def native_levels(catalogue: Catalogue, group: Group) -> list[list[str]]:
+    """The objects without rules, each in a level after one that it joins: a pattern is connected and some object has rules."""
+    known, levels = set(group.ruled), list[list[str]]()
+    while len(known) < len(group.objects):
+        unknown = [name for name in group.objects if name not in known]
+        level = [name for name in unknown if any(edge.right in known for edge in edges_of(catalogue, group.objects, name))]
+        if not level:
+            raise ValueError(f"no object of {'+'.join(group.objects)} has rules")
+        known.update(level)
+        levels.append(level)
+    return levels
+
+
 def _ordered(entity: Entity, names: set[str]) -> tuple[str, ...]:
     return tuple(name for name in entity.columns if name in names)
 

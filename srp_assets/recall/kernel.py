@@ -11,12 +11,10 @@ from typing import Literal
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from srp_assets.recall.compile import WORD_BITS, BatchPlan, Place, Probe, carried_columns, columns_of
-from srp_assets.recall.rules import evaluate_rule
+from srp_assets.recall.rules import evaluate_rule, role_holds
 from srp_assets.strategy.resolved import AllOf, Feature, Node, Not, Rule
-from srp_assets.warehouse.catalogue import Condition
 from srp_assets.warehouse.schema import ARROW_TYPES
 from srp_assets.wordlists import scanner
 
@@ -28,14 +26,19 @@ HIT_WORD_BITS = 32
 
 MATCHED_TYPE = pa.list_(pa.struct([pa.field("place", pa.int32()), pa.field("bit", pa.int32()), pa.field("rows", pa.int64())]))
 
+COUNT_FIELDS: tuple[pa.Field, ...] = (
+    pa.field("_unit", pa.int32()),
+    pa.field("_scanned", pa.int64()),
+    pa.field("_matched", MATCHED_TYPE),
+)
+"""What is counted in a unit, in a row whose place is `COUNT_PLACE`."""
+
 SCAN_FIELDS: tuple[pa.Field, ...] = (
     pa.field("_place", pa.int32()),
     pa.field("_product", pa.string()),
     pa.field("_bits", pa.list_(pa.int64())),
     pa.field("_hits", pa.list_(pa.int64())),
-    pa.field("_unit", pa.int32()),
-    pa.field("_scanned", pa.int64()),
-    pa.field("_matched", MATCHED_TYPE),
+    *COUNT_FIELDS,
 )
 """What the scan adds to the carried columns; entity columns never start with an underscore. A row that fits has the first four, a count of
 a unit has the place `COUNT_PLACE` and the last three."""
@@ -165,6 +168,13 @@ class UnitCount:
     matched: dict[tuple[int, int], int] = field(default_factory=dict)
 
 
+def count_row(unit: int, count: UnitCount, schema: pa.Schema) -> pa.RecordBatch:
+    """One row that says what was counted in a unit; its other columns are null."""
+    matched = [{"place": place, "bit": bit, "rows": rows} for (place, bit), rows in sorted(count.matched.items())]
+    row = {"_place": COUNT_PLACE, "_unit": unit, "_scanned": count.scanned, "_matched": matched}
+    return pa.RecordBatch.from_pylist([row], schema=schema)
+
+
 def scan_schema(plan: BatchPlan, entity_name: str) -> pa.Schema:
     """What the scan of an entity yields; asking for it compiles no word list."""
     entity = plan.catalogue.entities[entity_name]
@@ -216,7 +226,7 @@ class EntityKernel:
         roles: dict[str, PackedBits] = {}
         for place, bits in active:
             if place.object not in roles:
-                roles[place.object] = _role_bits(self._plan.catalogue.objects[place.object].where, batch)
+                roles[place.object] = np.packbits(role_holds(self._plan.catalogue.objects[place.object].where, batch), bitorder="little")
             fits = [(bit, roles[place.object] & self._table.evaluate(self._logic[place.index][bit], rows, known)) for bit in bits]
             unpacked = [(bit, _unpack(packed, batch.num_rows)) for bit, packed in fits if packed.any()]
             for bit, held in unpacked:
@@ -240,28 +250,8 @@ class EntityKernel:
         carried = [rows.batch.column(name).take(pa.array(chosen)) for name in self.carried]
         constants = [pa.repeat(pa.scalar(place.index, pa.int32()), len(chosen)), pa.repeat(pa.scalar(product, pa.string()), len(chosen))]
         hits = self._scanners.packed_hits(rows, chosen)
-        uncounted = [pa.nulls(len(chosen), field.type) for field in SCAN_FIELDS[4:]]
+        uncounted = [pa.nulls(len(chosen), field.type) for field in COUNT_FIELDS]
         return pa.RecordBatch.from_arrays([*constants, bitmaps, hits, *uncounted, *carried], schema=self.schema)
-
-    def count_row(self, unit: int, count: UnitCount) -> pa.RecordBatch:
-        """One row that says what was counted in a unit."""
-        matched = [{"place": place, "bit": bit, "rows": rows} for (place, bit), rows in sorted(count.matched.items())]
-        row = {"_place": COUNT_PLACE, "_unit": unit, "_scanned": count.scanned, "_matched": matched}
-        return pa.RecordBatch.from_pylist([row], schema=self.schema)
-
-
-def _role_bits(conditions: Sequence[Condition], batch: pa.RecordBatch) -> PackedBits:
-    held = np.ones(batch.num_rows, dtype=bool)
-    for condition in conditions:
-        column = batch.column(condition.column)
-        if condition.test in ("is_null", "is_not_null"):
-            passed = column.is_null().to_numpy(zero_copy_only=False)
-            held &= passed if condition.test == "is_null" else ~passed
-        else:
-            equal = pc.equal(column, pa.scalar(condition.value, column.type))
-            passed = pc.fill_null(equal, False).to_numpy(zero_copy_only=False)
-            held &= passed if condition.test == "equals" else ~passed
-    return np.packbits(held, bitorder="little")
 
 
 def _unpack(bits: PackedBits, rows: int) -> np.ndarray:

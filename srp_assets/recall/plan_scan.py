@@ -16,41 +16,25 @@ from pyspark.sql.pandas.types import from_arrow_schema
 
 from srp_assets.recall.batch import Cell, needed_cells
 from srp_assets.recall.compile import BatchPlan, Place, point_values
-from srp_assets.recall.kernel import COUNT_PLACE, EntityKernel, UnitCount, scan_schema
+from srp_assets.recall.kernel import COUNT_PLACE, EntityKernel, UnitCount, count_row, scan_schema
+from srp_assets.recall.orders import read_order, read_plan
+from srp_assets.recall.units import ScanUnit, spread, unit_of
 from srp_assets.strategy.resolved import Frozen
 from srp_assets.warehouse.registry_builds import Build, BuildFile
 from srp_assets.warehouse.schema import ARROW_TYPES
 from srp_assets.warehouse.storage import Storage
 
-BATCH_BYTES = 32 * 2**20
-"""About how much of a file's text a worker holds at once; a row's decoded size is taken as four times its size in the file."""
-
-SLOT_BYTES = 32 * 2**20
-"""About how much file one Spark task reads: large enough that starting a task costs nothing beside it."""
-
-LEAST_SLOTS = 4
-"""Small scans are still spread over this many Spark tasks (arbitrary: twice the cores of a small machine)."""
-
-
-class ScanUnit(Frozen):
-    """One built file that the scan reads."""
-
-    path: str
-    product: str
-    period: str
-    visible: bool
-    bucket: int
-    rows: int
-    bytes: int
-
 
 class ScanOrder(Frozen):
-    """What the workers of one entity's scan read: the batch's plan, and the units of each slot (one Spark task)."""
+    """What the workers of one entity's scan read beside the plan: the units, and those of each slot (one Spark task)."""
 
-    plan: BatchPlan
     entity: str
     units: tuple[ScanUnit, ...]
     slots: tuple[tuple[int, ...], ...]
+
+
+Counted = dict[str, tuple[int, dict[tuple[int, int], int]]]
+"""By the path of a file that was read: rows scanned, and rows that fit by (place, bit)."""
 
 
 @dataclass(frozen=True)
@@ -71,15 +55,7 @@ def order_scan(plan: BatchPlan, entity_name: str, builds: Sequence[Build], looku
     """
     places = plan.places_of(entity_name)
     units = tuple(
-        ScanUnit(
-            product=build.product,
-            period=build.period,
-            path=file.path,
-            visible=file.visible,
-            bucket=file.bucket,
-            rows=file.rows,
-            bytes=file.bytes,
-        )
+        unit_of(build, file)
         for build in builds
         for file in build.files
         if any(
@@ -88,15 +64,7 @@ def order_scan(plan: BatchPlan, entity_name: str, builds: Sequence[Build], looku
             for bit in plan.active(place, build.product, build.period, file.visible)
         )
     )
-    total = sum(unit.bytes for unit in units)
-    slot_count = min(len(units), max(LEAST_SLOTS, -(-total // SLOT_BYTES)))
-    slots: list[list[int]] = [[] for _ in range(slot_count)]
-    loads = [0] * slot_count
-    for index in sorted(range(len(units)), key=lambda index: -units[index].bytes):
-        lightest = loads.index(min(loads))
-        slots[lightest].append(index)
-        loads[lightest] += units[index].bytes
-    return ScanOrder(plan=plan, entity=entity_name, units=units, slots=tuple(tuple(sorted(slot)) for slot in slots))
+    return ScanOrder(entity=entity_name, units=units, slots=spread([unit.bytes for unit in units]))
 
 
 def point_lookups(spark: SparkSession, plan: BatchPlan, entity_name: str) -> dict[tuple[int, int], PointLookup]:
@@ -117,45 +85,33 @@ def point_lookups(spark: SparkSession, plan: BatchPlan, entity_name: str) -> dic
     return {where: PointLookup(frozenset(bucket_of[value] for value in values)) for where, values in wanted.items()}
 
 
-def scan_frame(spark: SparkSession, storage: Storage, order_path: str, order: ScanOrder) -> DataFrame:
+def scan_frame(spark: SparkSession, storage: Storage, plan_path: str, order_path: str, plan: BatchPlan, order: ScanOrder) -> DataFrame:
     """The scan of one entity: rows that fit some task at some place, and one count row a unit.
 
     Args:
         spark: the session.
         storage: the warehouse; the workers reach it too.
-        order_path: where the order was written, relative to the warehouse.
+        plan_path: where the plan was written, relative to the warehouse.
+        order_path: where the order was written.
+        plan: the plan itself.
         order: the order itself.
     """
-    schema = from_arrow_schema(scan_schema(order.plan, order.entity))
+    schema = from_arrow_schema(scan_schema(plan, order.entity))
     slots = spark.range(0, len(order.slots), 1, max(1, len(order.slots)))
-    return slots.mapInArrow(_scanner_of_slots(storage, order_path), schema)
-
-
-def write_order(storage: Storage, path: str, order: ScanOrder) -> None:
-    """Writes an order where the workers read it."""
-    storage.filesystem.create_dir(storage.path(path.rsplit("/", 1)[0]), recursive=True)
-    with storage.filesystem.open_output_stream(storage.path(path)) as stream:
-        stream.write(order.model_dump_json().encode())
+    return slots.mapInArrow(_scanner_of_slots(storage, plan_path, order_path), schema)
 
 
 @lru_cache(maxsize=4)
-def read_order(storage_location: str, path: str) -> ScanOrder:
-    """Reads an order; a worker keeps the last few."""
-    storage = Storage(storage_location)
-    with storage.filesystem.open_input_stream(storage.path(path)) as stream:
-        return ScanOrder.model_validate_json(stream.read())
+def _kernel(storage_location: str, plan_path: str, path: str) -> EntityKernel:
+    order = read_order(ScanOrder, storage_location, path)
+    return EntityKernel(read_plan(storage_location, plan_path), order.entity)
 
 
-@lru_cache(maxsize=4)
-def _kernel(storage_location: str, path: str) -> EntityKernel:
-    order = read_order(storage_location, path)
-    return EntityKernel(order.plan, order.entity)
-
-
-def _scanner_of_slots(storage: Storage, order_path: str) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+def _scanner_of_slots(storage: Storage, plan_path: str, order_path: str) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     def scan_slots(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
-            order, kernel = read_order(storage.location, order_path), _kernel(storage.location, order_path)
+            order = read_order(ScanOrder, storage.location, order_path)
+            kernel = _kernel(storage.location, plan_path, order_path)
             for slot in batch.column(0).to_pylist():
                 for index in order.slots[slot]:
                     yield from scan_unit(storage, kernel, order.units[index], index)
@@ -167,19 +123,17 @@ def scan_unit(storage: Storage, kernel: EntityKernel, unit: ScanUnit, index: int
     """Scans one file in batches of bounded size."""
     count = UnitCount()
     active = kernel.active(unit.product, unit.period, unit.visible)
-    bytes_per_row = max(1, 4 * unit.bytes // max(1, unit.rows))
-    batch_rows = min(65_536, max(256, BATCH_BYTES // bytes_per_row))
     with storage.filesystem.open_input_file(storage.path(unit.path)) as stream:
-        for batch in pq.ParquetFile(stream).iter_batches(batch_size=batch_rows, columns=list(kernel.columns), use_threads=False):
+        for batch in pq.ParquetFile(stream).iter_batches(unit.batch_rows, columns=list(kernel.columns), use_threads=False):
             ordered = batch.select(list(kernel.columns))
             yield from kernel.scan(ordered, unit.product, active, count)
-    yield kernel.count_row(index, count)
+    yield count_row(index, count, kernel.schema)
 
 
 def cells_of(
     plan: BatchPlan,
     builds: Mapping[str, Sequence[Build]],
-    counted: Mapping[str, Mapping[str, tuple[int, dict[tuple[int, int], int]]]],
+    counted: Mapping[str, Counted],
     native_rows: Mapping[tuple[str, str, str, bool], int],
     lookups: Mapping[tuple[int, int], PointLookup],
 ) -> list[Cell]:
@@ -188,7 +142,7 @@ def cells_of(
     Args:
         plan: the batch.
         builds: the builds that it is pinned to, by entity.
-        counted: by entity and file path: rows scanned, and rows that fit by (place, bit).
+        counted: what the scans counted, by entity.
         native_rows: rows counted in tables that were read without rules, by (entity, product, period, visible).
         lookups: the tasks, as (place, bit), that only look into some buckets.
     """
@@ -216,12 +170,11 @@ def cells_of(
     return cells
 
 
-def counts_by_path(frame: DataFrame, order: ScanOrder) -> dict[str, tuple[int, dict[tuple[int, int], int]]]:
-    """What a written scan counted, by the path of the file that was read."""
+def counts_by_path(frame: DataFrame, units: Sequence[ScanUnit]) -> Counted:
+    """What a written scan counted in its units."""
     rows = frame.filter(F.col("_place") == COUNT_PLACE).select("_unit", "_scanned", "_matched").collect()
     return {
-        order.units[row["_unit"]].path: (row["_scanned"], {(fit["place"], fit["bit"]): fit["rows"] for fit in row["_matched"]})
-        for row in rows
+        units[row["_unit"]].path: (row["_scanned"], {(fit["place"], fit["bit"]): fit["rows"] for fit in row["_matched"]}) for row in rows
     }
 
 

@@ -1,6 +1,6 @@
 """Evaluates one rule over a whole Arrow batch: one boolean a row, false where the feature is null. No framework but pyarrow."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from srp_assets.strategy.resolved import Rule
+from srp_assets.warehouse.catalogue import Condition
 from srp_assets.warehouse.schema import ARROW_TYPES, TIMESTAMP
 
 Booleans = np.ndarray
@@ -41,6 +42,20 @@ def evaluate_rule(rule: Rule, batch: pa.RecordBatch) -> Booleans:
     held = np.zeros(batch.num_rows, dtype=bool)
     for column in columns:
         held |= _settled(_compare(rule, column, ARROW_TYPES[rule.feature.type]))
+    return held
+
+
+def role_holds(conditions: Sequence[Condition], batch: pa.RecordBatch) -> Booleans:
+    """Which rows of a batch have the role of a filtered object: all of its conditions hold."""
+    held = np.ones(batch.num_rows, dtype=bool)
+    for condition in conditions:
+        column = batch.column(condition.column)
+        if condition.test in ("is_null", "is_not_null"):
+            passed = column.is_null().to_numpy(zero_copy_only=False)
+            held &= passed if condition.test == "is_null" else ~passed
+        else:
+            passed = _settled(pc.equal(column, pa.scalar(condition.value, column.type)))
+            held &= passed if condition.test == "equals" else ~passed
     return held
 
 

@@ -85,6 +85,7 @@ def _scan_and_record(workshop: Workshop, attempt: registry.Batch, progress: Prog
         builds,
         folder,
         broadcast_rows=workshop.settings.broadcast_rows,
+        worker_rows=workshop.settings.worker_rows,
         progress=progress,
     )
     outcomes = [judge(catalogue, spec, builds, result.cells, result.case_counts.get(spec.task_id, 0)) for spec in specs]

@@ -8,8 +8,10 @@ import pytest
 from sqlalchemy import Engine
 
 from srp_assets.recall.batch import TaskSpec
-from srp_assets.recall.compile import plan_of
+from srp_assets.recall.compile import native_levels, plan_of
+from srp_assets.recall.plan_attempt import Attempt
 from srp_assets.recall.plan_batch import BatchRun
+from srp_assets.recall.plan_large_groups import LargeGroups
 from srp_assets.recall.plan_scan import order_scan, point_lookups
 from srp_assets.strategy.resolved import Feature, Node, ResolvedStrategy, Rule
 from srp_assets.warehouse.building import build_periods
@@ -94,12 +96,15 @@ def test_no_unfiltered_row_of_an_object_without_rules_is_exchanged(
     for pattern, ruled in ((join, name) for join in joins for name in join.objects):
         plan = plan_of(sample_catalogue, [task(sample_catalogue, pattern, ruled)])
         folder = f"plans/{'-'.join(pattern.objects)}-{ruled}"
-        bucketed, broadcast = (BatchRun(spark, storage, plan, builds, folder, rows) for rows in (0, 1_000_000))
-        for entity in bucketed.entities:
-            bucketed.scan(entity)
+        attempt = Attempt(spark, storage, plan, builds, folder)
+        attempt.give_order("plan", plan)
+        run = BatchRun(attempt, broadcast_rows=0, worker_rows=0)
+        for entity in run.entities:
+            run.scan(entity)
+        bucketed, broadcast = (LargeGroups(attempt, run.scans, run.matched_rows(), rows) for rows in (0, 1_000_000))
         group = plan.groups[0]
         found = bucketed.ruled(group)
-        for name in bucketed.native_order(group):
+        for name in (name for level in native_levels(sample_catalogue, group) for name in level):
             tables += 1
             frames = [broadcast.native_frame(group, name, found)]
             bucket_key = sample_catalogue.entity_of(name).bucket_key
@@ -132,9 +137,7 @@ def test_look_ups_by_key_open_only_their_buckets(
     assert 1 <= len({unit.bucket for unit in order.units}) <= most
     if match == "=":
         assert len(order.units) < len(whole.units)
-    result = BatchRun(spark, storage, plan, builds, f"lookups/{match}", 1_000_000)
-    result.write_plan()
-    outcome = result.run()
+    outcome = BatchRun(Attempt(spark, storage, plan, builds, f"lookups/{match}"), broadcast_rows=1_000_000, worker_rows=1_000_000).run()
     expected = value if isinstance(value, tuple) else (value,)
     assert outcome.case_counts == {"task-comment-comment": len(expected)}
     assert all(cell.scanned == cell.present for cell in outcome.cells)

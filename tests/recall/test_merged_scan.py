@@ -32,6 +32,15 @@ EXAMPLE_COST = 8
 """An example here lands, builds and joins in Spark: it takes the place of this many cheap ones."""
 
 
+LIMITS = (
+    {"broadcast_rows": 0, "worker_rows": 1_000_000},
+    {"broadcast_rows": 0, "worker_rows": 2},
+    {"broadcast_rows": 0, "worker_rows": 0},
+    {"broadcast_rows": 1_000_000, "worker_rows": 0},
+)
+"""Ways to join: in a worker's memory, some groups so and others by Spark, by Spark on buckets, and by Spark with broadcasts."""
+
+
 class World:
     """A home in which a history of ingests was landed and built."""
 
@@ -52,10 +61,10 @@ class World:
         with self.engine.connect() as connection:
             self.builds: dict[str, list[Build]] = {name: current_builds(connection, entity=name) for name in catalogue.entities}
 
-    def run(self, tasks: Sequence[TaskSpec], broadcast_rows: int) -> tuple[BatchResult, dict[str, list[Case]]]:
+    def run(self, tasks: Sequence[TaskSpec], limits: Mapping[str, int]) -> tuple[BatchResult, dict[str, list[Case]]]:
         """The result of a batch and the cases of its tasks."""
         folder = f"cases/{uuid4().hex}"
-        result = run_batch(self.spark, self.storage, self.catalogue, tasks, self.builds, folder, broadcast_rows=broadcast_rows)
+        result = run_batch(self.spark, self.storage, self.catalogue, tasks, self.builds, folder, **limits)
         return result, {task.task_id: read_cases(self.storage, result.cases_folder, task.task_id) for task in tasks}
 
 
@@ -75,15 +84,15 @@ def test_each_task_of_a_batch_gets_what_the_reference_gives_and_what_it_would_ge
     catalogue = load_catalogue(PROJECT_ROOT / "examples" / name / "catalogue.yaml")
     history, _ = data.draw(ingests(catalogue))
     tasks = task_specs(data.draw(batches(catalogue)))
-    broadcast_rows = data.draw(st.sampled_from((0, 1_000_000)))
+    limits = data.draw(st.sampled_from(LIMITS))
     world = World(spark, settings.model_copy(update={"home": settings.home / uuid4().hex}), catalogue, history)
-    result, cases = world.run(tasks, broadcast_rows)
+    result, cases = world.run(tasks, limits)
     for task in tasks:
         expected = evaluate(task.strategy, catalogue, world.newest, task.products, task.published_from, task.published_to)
         assert cases[task.task_id] == expected
     assert_accounted(tasks, result, cases)
     alone = data.draw(st.sampled_from(tasks))
-    result_alone, cases_alone = world.run([alone], broadcast_rows)
+    result_alone, cases_alone = world.run([alone], limits)
     assert cases_alone[alone.task_id] == cases[alone.task_id]
     assert set(result_alone.cells) == {cell for cell in result.cells if cell.task_id == alone.task_id}
     world.engine.dispose()
