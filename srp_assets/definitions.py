@@ -9,8 +9,8 @@ from jobs.recall import recall_job, recall_sensor, retention_schedule
 from jobs.warehouse import warehouse_jobs, warehouse_schedules, warehouse_sensors
 from resources.registry_database import RegistryResource
 from resources.spark import SparkResource
+from srp_assets.progress import Progress
 from srp_assets.recall.assets import recall_assets
-from srp_assets.recall.service import Progress
 from srp_assets.settings import Settings
 from srp_assets.warehouse.assets import warehouse_assets, warehouse_checks
 from srp_assets.warehouse.catalogue import load_catalogue

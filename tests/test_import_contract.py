@@ -26,7 +26,7 @@ RECALL_WING = {"wordlists", "strategy", "recall", "insights"}
 RANKING_WING = {"logs", "features", "online", "embeddings", "sequences", "training", "models", "evaluation"}
 """Both rise from the warehouse and meet in standing word-list hits alone, which a ranking file reads as a table, not as code."""
 
-COMMON = {"srp_assets.errors", "srp_assets.settings"}
+COMMON = {"srp_assets.errors", "srp_assets.progress", "srp_assets.settings"}
 """What every file may import from the package."""
 
 DEFERRED_FRAMEWORKS = ("great_expectations", "mlflow", "torch", "lightgbm", "numba", "hyperscan")
@@ -115,8 +115,8 @@ def why_refused(path: str, name: str, *, runs: bool) -> str | None:
         return "jobs/ stands below definitions and the command"
     if path == "srp_assets/definitions.py" and re.match(r"srp_assets\.(cli|console)", name):
         return "definitions stands below the command"
-    if path in ("srp_assets/errors.py", "srp_assets/settings.py") and re.match(r"srp_assets|jobs|resources|expectations", name):
-        return None if is_part_of(name, "srp_assets.errors") else "errors and settings rest on nothing"
+    if path in {f"{module.replace('.', '/')}.py" for module in COMMON} and re.match(r"srp_assets|jobs|resources|expectations", name):
+        return None if is_part_of(name, "srp_assets.errors") else "errors, progress and settings rest on nothing"
     return None
 
 

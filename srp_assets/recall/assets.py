@@ -8,8 +8,9 @@ import dagster as dg
 from resources.registry_database import RegistryResource
 from resources.spark import SparkResource
 from srp_assets.partitions import RECALL_BATCHES
+from srp_assets.progress import Progress
 from srp_assets.recall.registry import Batch, tasks
-from srp_assets.recall.service import Progress, Workshop, run_batch_now
+from srp_assets.recall.service import Workshop, run_batch_now
 from srp_assets.settings import Settings
 from srp_assets.warehouse.catalogue import Catalogue
 from srp_assets.warehouse.storage import Storage

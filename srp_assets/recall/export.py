@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -10,10 +10,9 @@ from uuid import uuid4
 import pyarrow.parquet as pq
 
 from srp_assets.errors import InvalidInput, Unavailable
+from srp_assets.progress import Progress
 from srp_assets.recall.cases import CASE_SCHEMA, case_batches, case_json
 from srp_assets.warehouse.storage import Storage
-
-Progress = Callable[[str, int, int], None]
 
 CSV_COLUMNS = ("product", "object", "id", "hits", "texts", "extra", "joined")
 """What is nested is JSON in its cell."""

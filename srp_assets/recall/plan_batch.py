@@ -4,12 +4,14 @@ Everything is written below the attempt's own folder; it counts only when the re
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import from_arrow_schema
 
+from srp_assets.progress import Progress
 from srp_assets.recall.batch import BatchResult, TaskSpec, entities_of
 from srp_assets.recall.compile import plan_of
 from srp_assets.recall.kernel import scan_schema
@@ -21,8 +23,7 @@ from srp_assets.warehouse.catalogue import Catalogue
 from srp_assets.warehouse.registry_builds import Build
 from srp_assets.warehouse.storage import Storage
 
-Progress = Callable[[str, int, int], None]
-"""What is being done, how much of it is done, of how much."""
+STEPS = 2
 
 
 class BatchRun:
@@ -48,15 +49,13 @@ class BatchRun:
         self._timings: dict[str, float] = {}
         self.scans: dict[str, DataFrame] = {}
         self.entities = [name for name in entities_of(self._plan.catalogue, self._plan.tasks) if self._plan.places_of(name)]
-        self._steps = len(self.entities) + 1
         self._done = 0
 
     def run(self) -> BatchResult:
         """Scans, joins, writes the cases and accounts for every row that was looked at."""
         self._attempt.give_order("plan", self._plan)
-        for entity_name in self.entities:
-            with self._step(f"scan {entity_name}"):
-                self.scan(entity_name)
+        with self._step("scan"), ThreadPoolExecutor(max(1, len(self.entities))) as pool:
+            list(pool.map(self.scan, self.entities))
         with self._step("join and write cases"):
             small = SmallGroups(self._attempt, self.matched_rows(), self._worker_rows)
             case_counts, hits = small.write_cases([group for group in self._plan.groups if small.are_small(group)])
@@ -104,12 +103,12 @@ class BatchRun:
     def _step(self, name: str) -> Iterator[None]:
         started = time.monotonic()
         if self._progress:
-            self._progress(name, self._done, self._steps)
+            self._progress(name, self._done, STEPS)
         yield
         self._timings[name] = round(time.monotonic() - started, 3)
         self._done += 1
         if self._progress:
-            self._progress(name, self._done, self._steps)
+            self._progress(name, self._done, STEPS)
 
 
 def run_batch(

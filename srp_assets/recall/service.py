@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, Engine
 
 from srp_assets.errors import Conflict, SrpError
+from srp_assets.progress import Progress
 from srp_assets.recall import registry, registry_batches
 from srp_assets.recall.batch import TaskSpec, entities_of
 from srp_assets.recall.completeness import judge
@@ -24,9 +25,6 @@ from srp_assets.warehouse.storage import Storage
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
-
-Progress = Callable[[str, int, int], None]
-"""What is being done, how much of it is done, of how much."""
 
 BATCHES_FOLDER = "cases"
 """Folder of the warehouse that holds a folder for each batch, and in it one for each attempt."""

@@ -19,8 +19,9 @@ from resources.registry_database import RegistryResource
 from resources.spark import SparkResource
 from resources.strict import StrictConfig
 from srp_assets.partitions import period_partitions
+from srp_assets.progress import Progress
 from srp_assets.settings import Settings
-from srp_assets.warehouse.building import Progress, bring_up_to_date
+from srp_assets.warehouse.building import bring_up_to_date
 from srp_assets.warehouse.catalogue import Catalogue, Entity
 from srp_assets.warehouse.plan_tables import publish_view, snapshot_table
 from srp_assets.warehouse.plan_types import SPARK_TYPES, published_period

@@ -5,7 +5,8 @@ as it was. `retention.py` deletes what nothing names.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import UTC, datetime
 from math import ceil
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from uuid import uuid4
 from sqlalchemy import Connection, Engine
 
 from srp_assets.errors import Conflict, InvalidInput, nearest
+from srp_assets.progress import Progress
 from srp_assets.warehouse.catalogue import Catalogue
 from srp_assets.warehouse.plan_build import LandingPart, Manifest, collect_manifest, newest_versions, read_landing, write_files
 from srp_assets.warehouse.registry import bind_catalogue, landing_files, last_ingest
@@ -32,9 +34,6 @@ from srp_assets.warehouse.storage import Storage
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-Progress = Callable[[str, int, int], None]
-"""Told what is being done, how much of it is done, and of how much (0 if that is not known)."""
-
 BUILDS_FOLDER = "builds"
 
 TASK_BYTES = 32 << 20
@@ -42,6 +41,10 @@ TASK_BYTES = 32 << 20
 
 SMALLEST_SPLIT = 8
 """Tasks that a build's reading is split into at least, if it has as many files: enough for the cores of a laptop."""
+
+
+ENTITIES_AT_ONCE = 2
+"""Entities that are built side by side: planning one overlaps with the work of the other."""
 
 
 def build_periods(
@@ -70,13 +73,18 @@ def build_periods(
     with engine.begin() as connection:
         bind_catalogue(connection, catalogue)
     built: list[Build] = []
-    for number, (entity, entity_keys) in enumerate(by_entity.items()):
+    with ThreadPoolExecutor(ENTITIES_AT_ONCE) as pool:
+        running = {
+            pool.submit(_build_entity, spark, engine, storage, catalogue, entity, entity_keys, run_id): entity
+            for entity, entity_keys in by_entity.items()
+        }
         if progress:
-            progress(f"building {len(entity_keys):,} periods of {entity}", number, len(by_entity))
-        built += _build_entity(spark, engine, storage, catalogue, entity, entity_keys, run_id)
-    if progress:
-        progress("built", len(by_entity), len(by_entity))
-    return built
+            progress(f"building {sum(map(len, by_entity.values())):,} periods of {', '.join(by_entity)}", 0, len(by_entity))
+        for number, done in enumerate(as_completed(running), 1):
+            built += done.result()
+            if progress:
+                progress(f"built {running[done]}", number, len(by_entity))
+    return sorted(built, key=lambda build: build.key)
 
 
 def bring_up_to_date(

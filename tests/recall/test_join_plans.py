@@ -91,18 +91,16 @@ def test_no_unfiltered_row_of_an_object_without_rules_is_exchanged(
 ) -> None:
     # The tables of a test are small enough to be broadcast whole; those of a platform are not.
     spark.conf.set("spark.sql.autoBroadcastJoinThreshold", "-1")
-    tables = 0
     joins = [pattern for pattern in sample_catalogue.patterns if len(pattern.objects) > 1]
-    for pattern, ruled in ((join, name) for join in joins for name in join.objects):
-        plan = plan_of(sample_catalogue, [task(sample_catalogue, pattern, ruled)])
-        folder = f"plans/{'-'.join(pattern.objects)}-{ruled}"
-        attempt = Attempt(spark, storage, plan, builds, folder)
-        attempt.give_order("plan", plan)
-        run = BatchRun(attempt, broadcast_rows=0, worker_rows=0)
-        for entity in run.entities:
-            run.scan(entity)
-        bucketed, broadcast = (LargeGroups(attempt, run.scans, run.matched_rows(), rows) for rows in (0, 1_000_000))
-        group = plan.groups[0]
+    tasks = [task(sample_catalogue, pattern, ruled) for pattern in joins for ruled in pattern.objects]
+    attempt = Attempt(spark, storage, plan_of(sample_catalogue, tasks), builds, "plans")
+    attempt.give_order("plan", attempt.plan)
+    run = BatchRun(attempt, broadcast_rows=0, worker_rows=0)
+    for entity in run.entities:
+        run.scan(entity)
+    bucketed, broadcast = (LargeGroups(attempt, run.scans, run.matched_rows(), rows) for rows in (0, 1_000_000))
+    tables = 0
+    for group in attempt.plan.groups:
         found = bucketed.ruled(group)
         for name in (name for level in native_levels(sample_catalogue, group) for name in level):
             tables += 1

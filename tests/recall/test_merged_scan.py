@@ -34,11 +34,13 @@ EXAMPLE_COST = 8
 
 LIMITS = (
     {"broadcast_rows": 0, "worker_rows": 1_000_000},
+    {"broadcast_rows": 1_000_000, "worker_rows": 1_000_000},
     {"broadcast_rows": 0, "worker_rows": 2},
     {"broadcast_rows": 0, "worker_rows": 0},
     {"broadcast_rows": 1_000_000, "worker_rows": 0},
 )
-"""Ways to join: in a worker's memory, some groups so and others by Spark, by Spark on buckets, and by Spark with broadcasts."""
+"""Ways to join: in a worker's memory (twice: it is what most batches do), some groups so and others by Spark, by Spark on buckets, and by
+Spark with broadcasts."""
 
 
 class World:
