@@ -2,11 +2,13 @@
 
 A **text** has one part, or several if the feature is composed of several columns; a missing part is as if it were not there. A list's
 transforms and its case fold (`transforms.py`) are applied to every part of the text and to every segment of the word: below, "text" and
-"segment" mean the transformed ones.
+"segment" mean the transformed ones. Regexes alone are read as they are written (`patterns.py` says why).
 """
 
 from collections.abc import Sequence
+from fractions import Fraction
 
+from srp_assets.wordlists.patterns import PATTERN_TYPES, PatternEntry, compiled, entries_of
 from srp_assets.wordlists.resolved import ExemptGroup, ResolvedList
 from srp_assets.wordlists.syntax import Demand, Rule, parse, rule_of
 from srp_assets.wordlists.transforms import fold_of
@@ -44,10 +46,44 @@ def rule_hits(rule: Rule, parts: Sequence[str]) -> bool:
     return all(is_met(demand, parts) for demand in rule.required) and not any(is_met(demand, parts) for demand in rule.forbidden)
 
 
+def pattern_hits(entry: PatternEntry, text: Text) -> bool:
+    """Whether a pattern is found in any part of a text; it never goes on from one part into the next."""
+    pattern = compiled(entry)
+    return any(pattern.search(entry.fold(part)) for part in text if part is not None)
+
+
+def distance(one: str, other: str) -> int:
+    """How many characters have to be inserted, deleted or replaced to make one text of another (Levenshtein's distance)."""
+    row = list(range(len(other) + 1))
+    for place, character in enumerate(one, 1):
+        before, row = row, [place]
+        for column, candidate in enumerate(other, 1):
+            row.append(min(before[column] + 1, row[-1] + 1, before[column - 1] + (character != candidate)))
+    return row[-1]
+
+
+def is_similar(word: str, part: str, threshold: float) -> bool:
+    """Whether a whole part of a text is similar enough to a word.
+
+    Similarity is 1 - distance / length of the longer one, and exact: the threshold is the decimal number that people read, so that one
+    edit in ten characters is 0.9 whatever the fractions of a computer say.
+    """
+    longer = max(len(word), len(part))
+    return 1 - Fraction(distance(word, part), longer) >= Fraction(str(threshold))
+
+
 def words_hit(group: ResolvedList | ExemptGroup, text: Text) -> set[int]:
-    """The places of the words that hit a text under the transforms and the case rule of their group, exempt or not."""
+    """The places of the words that hit a text under the transforms and the case rule of their group, exempt or not.
+
+    A similar_char list hits as a whole, by the name of its word 0.
+    """
+    if group.type in PATTERN_TYPES:
+        return {place for place, entry in enumerate(entries_of(group)) if pattern_hits(entry, text)}
     fold = fold_of(group.transforms, group.case_sensitive)
     parts = [fold(part) for part in text if part is not None]
+    if group.type == "similar":
+        threshold = group.threshold or 1.0
+        return {place for place, word in enumerate(group.words) if any(is_similar(fold(word), part, threshold) for part in parts)}
     return {place for place, word in enumerate(group.words) if rule_hits(rule_of(parse(word), fold), parts)}
 
 
