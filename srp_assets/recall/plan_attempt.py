@@ -1,7 +1,7 @@
 """One attempt at a batch: what all its steps share, and where they write."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pyspark.sql import DataFrame, SparkSession
 
@@ -29,6 +29,7 @@ class Attempt:
     plan: BatchPlan
     builds: Mapping[str, Sequence[Build]]
     folder: str
+    tables: dict[str, DataFrame] = field(default_factory=dict, init=False)
 
     @property
     def cases_folder(self) -> str:
@@ -65,5 +66,7 @@ class Attempt:
 
     def table(self, entity_name: str) -> DataFrame:
         """The table of an entity as the batch's builds have it."""
-        entity = self.plan.catalogue.entities[entity_name]
-        return snapshot_table(self.spark, self.storage, entity_name, entity, self.builds.get(entity_name, ()))
+        if entity_name not in self.tables:
+            entity = self.plan.catalogue.entities[entity_name]
+            self.tables[entity_name] = snapshot_table(self.spark, self.storage, entity_name, entity, self.builds.get(entity_name, ()))
+        return self.tables[entity_name]

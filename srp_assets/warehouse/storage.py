@@ -3,6 +3,7 @@
 Paths in the registry are relative to the warehouse's location, so that a home can be moved. A file appears whole or not at all.
 """
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -82,7 +83,7 @@ class Storage:
                 self.filesystem.move(written, target)
         except OSError as error:
             raise Unavailable(
-                f"cannot write: {error.strerror or error}", where=target, remedy="free space, or correct the permissions or SRP_HOME"
+                f"cannot write: {_reason(error)}", where=target, remedy="free space, or correct the permissions or SRP_HOME"
             ) from error
 
     def write(self, relative: str, table: pa.Table, *, row_group_rows: int = 131_072, dictionaries: bool = True) -> int:
@@ -129,3 +130,8 @@ class Storage:
         """Deletes a folder with all that is in it; none there is fine."""
         if self.exists(relative):
             self.filesystem.delete_dir(self.path(relative))
+
+
+def _reason(error: OSError) -> str:
+    """What the operating system said; Arrow wraps it in words of its own."""
+    return os.strerror(error.errno) if error.errno else str(error)

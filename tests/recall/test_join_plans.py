@@ -102,7 +102,8 @@ def test_no_unfiltered_row_of_an_object_without_rules_is_exchanged(
     tables = 0
     for group in attempt.plan.groups:
         found = bucketed.ruled(group)
-        for name in (name for level in native_levels(sample_catalogue, group) for name in level):
+        native = [name for level in native_levels(sample_catalogue, group) for name in level]
+        for name in native:
             tables += 1
             frames = [broadcast.native_frame(group, name, found)]
             bucket_key = sample_catalogue.entity_of(name).bucket_key
@@ -111,7 +112,8 @@ def test_no_unfiltered_row_of_an_object_without_rules_is_exchanged(
                 frames.append(bucketed.native_frame(group, name, found))
             for below in (below for frame in frames for below in exchanged_lines(frame._explain_string())):
                 assert "spark_catalog.warehouse" not in below
-            found[name] = bucketed.reduced_table(group, name, found)
+            if name != native[-1]:
+                found[name] = bucketed.reduced_table(group, name, found)
     assert tables > len(joins)
 
 
