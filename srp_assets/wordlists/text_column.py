@@ -35,6 +35,11 @@ class TextColumn(NamedTuple):
         """One text."""
         return self.codes[self.bounds[row] : self.bounds[row + 1]].tobytes().decode("utf-32-le")
 
+    def texts(self) -> list[str]:
+        """All texts."""
+        whole, bounds = self.codes.tobytes().decode("utf-32-le"), self.bounds.tolist()
+        return [whole[begin:end] for begin, end in zip(bounds, bounds[1:], strict=False)]
+
 
 def read_column(part: pa.Array) -> TextColumn:
     """The texts of an array of string or large_string. Bytes that are no UTF-8 become U+FFFD."""
