@@ -2,6 +2,7 @@
 
 import sys
 import threading
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -77,7 +78,7 @@ def scanned(engine: PatternEngine, *parts: pa.Array) -> list[tuple[int, int]]:
     return sorted(zip(found.row.tolist(), found.entry.tolist(), strict=True))
 
 
-def expected(patterns: list[PatternEntry], *parts: list[str | None]) -> list[tuple[int, int]]:
+def expected(patterns: list[PatternEntry], *parts: Sequence[str | None]) -> list[tuple[int, int]]:
     rows = zip(*parts, strict=True)
     return [(row, number) for row, text in enumerate(rows) for number, entry in enumerate(patterns) if reference.pattern_hits(entry, text)]
 
