@@ -47,16 +47,11 @@ def instance_options(settings: Settings) -> dict[str, Any]:
             for tick in ("schedule", "sensor", "auto_materialize")
         },
     }
+    storage: dict[str, Any] = {"class": "SqliteStorage", "config": {"base_dir": str(home_folder(settings, "dagster"))}}
     if settings.database_url is not None:
         # By reference: the address may hold a password.
-        options["storage"] = {
-            "custom": {
-                "module": "resources.dagster_storage",
-                "class": "PostgresStorage",
-                "config": {"postgres_url": {"env": "SRP_DATABASE_URL"}},
-            }
-        }
-    return options
+        storage = {"class": "PostgresStorage", "config": {"postgres_url": {"env": "SRP_DATABASE_URL"}}}
+    return options | {"storage": {"custom": {"module": "resources.dagster_storage", **storage}}}
 
 
 if __name__ == "__main__":

@@ -168,10 +168,18 @@ def _schema_check(settings: Settings, catalogue: Catalogue, name: str) -> dg.Ass
             builds = builds_of_run(connection, context.run.run_id, entity=name) or current_builds(connection, entity=name)
         frame = snapshot_table(spark.session(), Storage(settings.warehouse_location), name, entity, builds)
         frame = frame.withColumn(PUBLISHED_PERIOD, published_period(entity, catalogue.partition_unit))
-        return check_result(validate(frame, table_expectations(table_contract(entity)), "spark"), {"periods": len(builds)})
+        if sum(file.bytes for build in builds for file in build.files) <= CACHED_BYTES:
+            frame = frame.persist()
+        try:
+            return check_result(validate(frame, table_expectations(table_contract(entity)), "spark"), {"periods": len(builds)})
+        finally:
+            frame.unpersist()
 
     return check
 
+
+CACHED_BYTES = 64 << 20
+"""Files up to this size together are read once for all expectations: opening many small ones costs more than keeping what they hold."""
 
 PUBLISHED_PERIOD = "_published_period"
 LEDGER_COLUMNS = ["entity", "product", "period", "landed", "in_table", "duplicate", "superseded", "moved", "pending", "rejected", "built"]

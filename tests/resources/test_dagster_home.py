@@ -5,6 +5,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 import yaml
+from dagster._core.storage import tags as dg_tags
 from dagster_postgres import PostgresEventLogStorage
 from sqlalchemy import inspect
 
@@ -32,6 +33,39 @@ def test_the_embedded_storage_is_inside_the_home(settings: Settings) -> None:
     assert folder == settings.home_folder / "dagster"
     assert materialize_and_read_back(folder) == 42
     assert list(folder.rglob("*.db"))
+
+
+@dg.asset(
+    partitions_def=dg.StaticPartitionsDefinition([f"part-{number:03d}" for number in range(300)]),
+    backfill_policy=dg.BackfillPolicy.single_run(),
+)
+def parts(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+    for key in context.partition_keys:
+        context.add_asset_metadata({"dagster/row_count": int(key[-3:])}, partition_key=key)
+    return dg.MaterializeResult()
+
+
+@pytest.mark.parametrize("on_postgresql", [False, True])
+def test_events_of_many_partitions_are_stored_together_and_completely(
+    settings: Settings, postgres_database: str, monkeypatch: pytest.MonkeyPatch, on_postgresql: bool
+) -> None:
+    if on_postgresql:
+        monkeypatch.setenv("SRP_DATABASE_URL", postgres_database)
+    stored: list[int] = []
+    with dg.DagsterInstance.from_config(str(prepare_dagster_home(Settings()))) as instance:
+        together = instance.event_log_storage.store_event_batch
+        monkeypatch.setattr(instance.event_log_storage, "store_event_batch", lambda events: stored.append(len(events)) or together(events))
+        tags = {dg_tags.ASSET_PARTITION_RANGE_START_TAG: "part-000", dg_tags.ASSET_PARTITION_RANGE_END_TAG: "part-299"}
+        run = dg.materialize([parts], instance=instance, tags=tags)
+        assert run.success
+        assert 300 in stored  # materialized; what was planned is stored by runs that are launched
+        records = instance.fetch_materializations(dg.AssetKey("parts"), limit=1000).records
+        assert {record.partition_key: record.asset_materialization.metadata["dagster/row_count"].value for record in records} == {
+            f"part-{number:03d}": number for number in range(300)
+        }
+        assert instance.get_materialized_partitions(dg.AssetKey("parts")) == {f"part-{number:03d}" for number in range(300)}
+        of_run = instance.get_records_for_run(run.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION, limit=1000).records
+        assert sorted(str(record.partition_key) for record in of_run) == [f"part-{number:03d}" for number in range(300)]
 
 
 def test_the_storage_moves_to_postgresql_and_shares_the_database_with_the_registry(
