@@ -91,7 +91,7 @@ def _read_all(
             problems.append(error)
             continue
         try:
-            document = read_document(_with_owner(connection, raw, reference, owner), raw.place)
+            document = read_document(_with_owner(connection, raw, reference, owner), raw.place, raw.lines)
         except InvalidDocuments as error:
             problems += error.problems
             broken.add(reference)

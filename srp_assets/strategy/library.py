@@ -1,7 +1,7 @@
 """The documents that names in a document can mean: what is being applied, and behind it what is stored."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar, cast
 
 from sqlalchemy import Connection
@@ -16,12 +16,16 @@ AnyKind = TypeVar("AnyKind", bound=AnyDocument)
 
 @dataclass(frozen=True)
 class Found(Generic[AnyKind]):
-    """A document that a name means, and the place that its errors name. `version` is 0 while it is being applied."""
+    """A document that a name means, the place that its errors name, and the lines of its lists' entries where it is a file's.
+
+    `version` is 0 while it is being applied.
+    """
 
     document: AnyKind
     place: str
     version: int
     is_archived: bool
+    lines: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
 
 class Library:
@@ -37,7 +41,7 @@ class Library:
         self._connection = connection
         self.broken = frozenset(broken)
         self._found: dict[Reference, Found[AnyDocument] | None] = {
-            written.reference: Found(written.document, written.place, 0, False) for written in applied
+            written.reference: Found(written.document, written.place, 0, False, written.lines) for written in applied
         }
 
     def find(self, model: type[AnyKind], id_: str) -> Found[AnyKind] | None:

@@ -7,8 +7,8 @@ deep nesting, files that are not UTF-8. Every error names the file and, where it
 
 import json
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +38,15 @@ _CONSTANTS = {"": None, "~": None, "null": None, "Null": None, "NULL": None} | {
 
 @dataclass(frozen=True)
 class RawDocument:
-    """One document as it stands in a file: its place (file, and in YAML the line where it begins), and what it holds."""
+    """One document as it stands in a file.
+
+    `place` is the file, and in YAML the line where it begins; `content` what it holds; `lines` are, in YAML, the lines on which the entries
+    of its lists begin, by the keys of the lists, apart from lists that stand on the first line of the document.
+    """
 
     place: str
     content: dict[str, Any]
+    lines: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
 
 def find_files(paths: Iterable[Path]) -> list[Path]:
@@ -77,14 +82,14 @@ def load_file(path: Path) -> list[RawDocument]:
         InvalidInput: if the file cannot be read, or anything in it is not what a document may hold.
     """
     text = _read(path)
-    pairs = _json_documents(text, path) if path.suffix.lower() == ".json" else _yaml_documents(text, path)
+    found = _json_documents(text, path) if path.suffix.lower() == ".json" else _yaml_documents(text, path)
     documents = []
-    for line, content in pairs:
+    for line, content, lines in found:
         place = f"{path}:{line}" if line else str(path)
         if not isinstance(content, dict):
             raise InvalidInput("a document is a mapping of keys, like kind: strategy", where=place, remedy="put --- between documents")
         _require_storable(content, place)
-        documents.append(RawDocument(place, content))
+        documents.append(RawDocument(place, content, lines))
     if not documents:
         raise InvalidInput("the file holds no document", where=str(path), remedy="write one, or remove the file")
     return documents
@@ -104,7 +109,7 @@ def _read(path: Path) -> str:
         raise InvalidInput("the file is not UTF-8", where=f"{path}:{line}", remedy="save it with the encoding UTF-8") from error
 
 
-def _json_documents(text: str, path: Path) -> Iterator[tuple[int, Any]]:
+def _json_documents(text: str, path: Path) -> Iterator[tuple[int, Any, Mapping[str, Sequence[int]]]]:
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         content = dict(pairs)
         if len(content) < len(pairs):
@@ -121,7 +126,7 @@ def _json_documents(text: str, path: Path) -> Iterator[tuple[int, Any]]:
         message = "nests too deeply" if isinstance(error, RecursionError) else "holds a number of too many digits"
         raise InvalidInput(f"the file {message}", where=str(path), remedy="simplify it") from error
     for document in content if isinstance(content, list) else [content]:
-        yield 0, document
+        yield 0, document, {}
 
 
 def _require_storable(content: Any, place: str) -> None:
@@ -145,7 +150,7 @@ def _depth(content: Any) -> int:
     return depth
 
 
-def _yaml_documents(text: str, path: Path) -> Iterator[tuple[int, Any]]:
+def _yaml_documents(text: str, path: Path) -> Iterator[tuple[int, Any, Mapping[str, Sequence[int]]]]:
     builder = None
     try:
         for event in yaml.parse(text, Loader=_PARSER):
@@ -153,7 +158,7 @@ def _yaml_documents(text: str, path: Path) -> Iterator[tuple[int, Any]]:
                 builder = _Builder(path)
             elif builder is not None and isinstance(event, yaml.DocumentEndEvent):
                 if builder.root is not None:
-                    yield builder.line, builder.root
+                    yield builder.line, builder.root, builder.lines_of_lists
                 builder = None
             elif builder is not None:
                 builder.take(event)
@@ -176,6 +181,13 @@ class _Builder:
         self._open: list[tuple[Any, str | None, int]] = []
         self._keys: list[str | None] = []
         self._anchors: dict[str, tuple[Any, int]] = {}
+        self._lines: dict[str, list[int]] = {}
+        self._lines_of_list: list[int] = []
+
+    @property
+    def lines_of_lists(self) -> dict[str, list[int]]:
+        """The lines of the entries of the document's lists, by their keys, apart from lists that stand on its first line."""
+        return {key: lines for key, lines in self._lines.items() if any(line != self.line for line in lines)}
 
     def take(self, event: Any) -> None:
         """Takes the next event of the document."""
@@ -206,6 +218,9 @@ class _Builder:
             self._add(content, line)
             return
         content = [] if isinstance(event, yaml.SequenceStartEvent) else {}
+        key = self._keys[-1] if len(self._keys) == 1 else None
+        if key is not None and isinstance(content, list):
+            self._lines_of_list = self._lines[key] = []
         self._add(content, line)
         self._open.append((content, event.anchor, self.entries))
         self._keys.append(None)
@@ -232,6 +247,8 @@ class _Builder:
         parent = self._open[-1][0]
         if isinstance(parent, list):
             parent.append(content)
+            if len(self._open) == 2 and isinstance(self.root, dict):
+                self._lines_of_list.append(line)
         elif self._keys[-1] is None:
             if not isinstance(content, str):
                 raise self._error("a key is not a text", line, "write a name before the colon")

@@ -10,7 +10,8 @@ from srp_assets.strategy.logic import LogicReader
 from srp_assets.strategy.model import AnyDocument, FeatureDocument, NoRules, RuleDocument, StrategyDocument, ValueDocument
 from srp_assets.strategy.resolved import Node
 from srp_assets.warehouse.catalogue import Pattern
-from srp_assets.wordlists.model import WordList, check_words
+from srp_assets.wordlists.checks import check_words
+from srp_assets.wordlists.model import WordList
 
 SHOWN_PATTERNS = 3
 """How many of the nearest patterns an error names."""
@@ -34,7 +35,7 @@ def check_document(reader: LogicReader, found: Found[AnyDocument]) -> list[str]:
         if document.value == ():
             reader.problem(f"{place}: value", "the list is empty", "give it at least one value")
     else:
-        return _check_word_list(reader, Found(document, place, found.version, found.is_archived))
+        return _check_word_list(reader, Found(document, place, found.version, found.is_archived, found.lines))
     return []
 
 
@@ -99,14 +100,15 @@ def _check_feature(reader: LogicReader, document: FeatureDocument, place: str) -
 def _check_word_list(reader: LogicReader, found: Found[WordList]) -> list[str]:
     place = found.place
     try:
-        warnings = check_words(found.document)
+        warnings = check_words(found.document, found.lines)
     except InvalidInput as error:
         # The list names itself as the place of its errors; the file has to come before it.
         inside = (error.where or "").removeprefix(f"word_list {found.document.id}: ")
         reader.problem(f"{place}: {inside}", error.message, error.remedy)
         return []
     reader.resolve_list(found)
-    return [f"word {warning.number}, {warning.word!r}: {warning.message}" for warning in warnings]
+    kinds = {"words": "word", "exempt": "exempt word"}
+    return [f"{kinds[warning.place]} {warning.number}, {warning.word!r}: {warning.message}" for warning in warnings]
 
 
 def _is_entity(reader: LogicReader, name: str, place: str) -> bool:

@@ -2,8 +2,8 @@
 
 import getpass
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
@@ -33,11 +33,15 @@ from srp_assets.wordlists.model import WordList
 
 @dataclass(frozen=True)
 class Written:
-    """A document with the place that its errors name, and its body as it is stored."""
+    """A document with the place that its errors name, its body as it is stored, and where its lists' entries stand in its file.
+
+    `lines` are as in `RawDocument`.
+    """
 
     place: str
     document: AnyDocument
     body: Mapping[str, Any]
+    lines: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
     @property
     def reference(self) -> Reference:
@@ -67,8 +71,13 @@ def reference_of(content: Mapping[str, Any], place: str) -> Reference:
     return kind, id_
 
 
-def read_document(body: Mapping[str, Any], place: str) -> Written:
+def read_document(body: Mapping[str, Any], place: str, lines: Mapping[str, Sequence[int]] | None = None) -> Written:
     """A document of its kind.
+
+    Args:
+        body: what stands in the file or in the registry.
+        place: where that is.
+        lines: the lines on which the entries of its lists stand.
 
     Raises:
         InvalidDocuments: with everything that is wrong with its form.
@@ -79,7 +88,7 @@ def read_document(body: Mapping[str, Any], place: str) -> Written:
         raise InvalidDocuments([error]) from error
     place = f"{place}: {kind} {id_}"
     try:
-        return Written(place, KINDS[kind].model_validate(body), body)
+        return Written(place, KINDS[kind].model_validate(body), body, lines or {})
     except ValidationError as error:
         raise InvalidDocuments(form_problems(error, kind, place)) from error
 

@@ -1,27 +1,20 @@
-"""Word lists as people write them: the document, the checks when it is saved, and the list that a scanner takes.
+"""Word lists as people write them: the document, and the list that a scanner takes.
 
-A document that is valid YAML of the right shape may still hold words that could mean nothing: `check_words` finds those, and tells of
-words that the list's transforms change. What a word means is said in `reference.py`, how it is written in `syntax.py`.
+A document that is valid YAML of the right shape may still hold words that could mean nothing: `checks.py` finds those. What a word
+means is said in `reference.py`, how it is written in `syntax.py` for simple lists and in `patterns.py` for patterns.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import Annotated, Literal, NamedTuple, Self
+from collections.abc import Mapping
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from srp_assets.errors import InvalidInput, NotFound
 from srp_assets.warehouse.catalogue import Strict
-from srp_assets.wordlists.resolved import ExemptGroup, ResolvedList
-from srp_assets.wordlists.syntax import WordError, parse, rule_of
+from srp_assets.wordlists.resolved import ExemptGroup, ListType, ResolvedList
 from srp_assets.wordlists.transforms import Fold, Transform, fold_of
 
 ListId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
-
-LISTS_TO_COME = ("similar_char", "acrostic", "regex", "similar")
-"""Types of lists that are designed and not built yet."""
-
-READABLE_TRANSFORMS = frozenset({"emoji", "normalize", "simplify", "delete"})
-"""Transforms whose result can be shown to people; the pinyin ones change every ideograph, which is what they are for."""
 
 
 class ListReference(Strict):
@@ -31,25 +24,23 @@ class ListReference(Strict):
 
 
 class WordList(Strict):
-    """A word list. `transforms` may stand in any order; `standing` asks for its hits to be kept with every built period."""
+    """A word list.
+
+    `transforms` may stand in any order; `threshold` is the least similarity of a similar list; `standing` asks for its hits to be kept with
+    every built period. The exemptions that are words are simple words, whatever the type of the list.
+    """
 
     kind: Literal["word_list"]
     id: ListId
     topic: str | None = None
     owner: str | None = None
-    type: Literal["simple"] = "simple"
+    type: ListType = "simple"
     transforms: tuple[Transform, ...] = ()
     case_sensitive: bool = False
+    threshold: float | None = None
     words: tuple[str, ...] = Field(min_length=1)
     exempt: tuple[str | ListReference, ...] = ()
     standing: bool = False
-
-    @field_validator("type", mode="before")
-    @classmethod
-    def _is_built(cls, type_: object) -> object:
-        if type_ in LISTS_TO_COME:
-            raise ValueError(f"type {type_} comes with the word engine; until then only simple lists are accepted")
-        return type_
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -57,8 +48,22 @@ class WordList(Strict):
             raise ValueError("transforms names a transform twice")
         if {"pinyin", "pinyin_char"} <= set(self.transforms):
             raise ValueError("transforms names pinyin and pinyin_char: choose whole syllables or their letters")
+        if self.type == "regex" and "pinyin" in self.transforms:
+            raise ValueError("a regex cannot be written in whole syllables; use pinyin_char, which gives their letters")
+        if self.type == "acrostic" and "delete" in self.transforms:
+            raise ValueError("delete takes away the punctuation and blanks behind which an acrostic begins; leave it out")
         if self.id in self.exempt_lists:
             raise ValueError("the list exempts from itself; it could never hit")
+        return self
+
+    @model_validator(mode="after")
+    def _has_its_threshold(self) -> Self:
+        if self.type != "similar" and self.threshold is not None:
+            raise ValueError(f"threshold belongs to lists of type similar, not {self.type}")
+        if self.type == "similar" and (self.threshold is None or not 0 < self.threshold <= 1):
+            raise ValueError(
+                "a list of type similar needs a threshold above 0, at which every text would hit, up to 1, like threshold: 0.8"
+            )
         return self
 
     @property
@@ -68,73 +73,13 @@ class WordList(Strict):
 
     @property
     def exempt_words(self) -> tuple[str, ...]:
-        """The exemptions that are words, read as the list's own words are."""
+        """The exemptions that are words, under the transforms and the case rule of the list."""
         return tuple(exemption for exemption in self.exempt if isinstance(exemption, str))
 
     @property
     def exempt_lists(self) -> tuple[str, ...]:
         """The ids of the lists that exempt."""
         return tuple(exemption.word_list for exemption in self.exempt if isinstance(exemption, ListReference))
-
-
-class WordWarning(NamedTuple):
-    """A word that is accepted and may not mean what it seems to: its number in the list (from 1), the word, and what is odd."""
-
-    number: int
-    word: str
-    message: str
-
-
-def check_words(word_list: WordList) -> tuple[WordWarning, ...]:
-    """Checks every word and every exempt word of a list.
-
-    Returns:
-        Warnings for words that the transforms change, that can never hit, or that have blanks where these count.
-
-    Raises:
-        InvalidInput: for words that cannot be read, that the transforms empty, or that stand twice in the list; it names the first one, its
-            number and the remedy, and says how many more there are.
-    """
-    warnings: list[WordWarning] = []
-    errors: list[InvalidInput] = []
-    for place, words in (("words", word_list.words), ("exempt", word_list.exempt_words)):
-        first_number: dict[str, int] = {}
-        for number, word in enumerate(words, 1):
-            where = f"word_list {word_list.id}: {place}: number {number}, {word!r}"
-            if word in first_number:
-                message = f"the word stands there already as number {first_number[word]}"
-                errors.append(InvalidInput(message, where=where, remedy="remove one of them"))
-                continue
-            first_number[word] = number
-            try:
-                warnings += (WordWarning(number, word, message) for message in _oddities(word, word_list.fold))
-            except WordError as error:
-                errors.append(InvalidInput(error.message, where=where, remedy=error.remedy))
-    if errors:
-        first = errors[0]
-        more = f"; {len(errors) - 1} more words of the list are wrong" if len(errors) > 1 else ""
-        raise InvalidInput(first.message + more, where=first.where, remedy=first.remedy)
-    return tuple(warnings)
-
-
-def _oddities(word: str, fold: Fold) -> Iterable[str]:
-    """What is odd about a word.
-
-    Raises:
-        WordError: if the word cannot be read or is emptied.
-    """
-    parsed = parse(word)
-    rule = rule_of(parsed, fold)
-    readable = fold_of(fold.transforms & READABLE_TRANSFORMS, case_sensitive=True) if fold.transforms else None
-    for text in parsed.texts:
-        if readable and (shown := readable(text)) != text:
-            yield f"the list's transforms read {text!r} as {shown!r}"
-        if text != text.strip():
-            yield f"the blanks of {text!r} count: they must stand in the text"
-    for alternatives, _ in rule.required:
-        for vetoing, limit in rule.forbidden:
-            if any(min(alternative.count(veto) for alternative in alternatives) >= limit for veto in vetoing):
-                yield "the word can never hit: what it forbids stands within what it requires"
 
 
 def resolve(word_list: WordList, version: int, lists: Mapping[str, WordList]) -> ResolvedList:
@@ -158,12 +103,22 @@ def resolve(word_list: WordList, version: int, lists: Mapping[str, WordList]) ->
             raise NotFound(f"there is no word list {id_!r}", where=where, remedy="apply it first")
         if other.exempt:
             raise InvalidInput(f"word list {id_!r} has exemptions itself", where=where, remedy="exempt by a list that has none")
-        groups.append(ExemptGroup(words=other.words, transforms=other.transforms, case_sensitive=other.case_sensitive))
+        groups.append(
+            ExemptGroup(
+                type=other.type,
+                words=other.words,
+                transforms=other.transforms,
+                case_sensitive=other.case_sensitive,
+                threshold=other.threshold,
+            )
+        )
     return ResolvedList(
         id=word_list.id,
         version=version,
+        type=word_list.type,
         words=word_list.words,
         transforms=word_list.transforms,
         case_sensitive=word_list.case_sensitive,
+        threshold=word_list.threshold,
         exempt=tuple(groups),
     )

@@ -6,7 +6,7 @@ code point once, so every engine that a pattern is given to sees the same set, w
 
 from bisect import bisect_right
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, lru_cache
 
 import regex
 
@@ -88,6 +88,7 @@ def named(escape: str, *, ignore_case: bool = False) -> CodePoints:
     return united(piece for run in runs for piece in _without_surrogates(ord(run[0]), ord(run[-1])))
 
 
+@lru_cache(maxsize=1 << 16)
 def in_all_cases(chars: CodePoints) -> CodePoints:
     """The set with every character that a pattern without regard to case takes for one of them (i for I, ſ for s, K for k)."""
     if all(low > ord("z") and _is_caseless(low, high) for low, high in chars):

@@ -22,7 +22,7 @@ from srp_assets.wordlists.pattern_automaton import FACTS, ambiguous_loop, automa
 from srp_assets.wordlists.pattern_syntax import PatternError, parse_pattern
 from srp_assets.wordlists.pattern_tree import Pattern
 from srp_assets.wordlists.resolved import ExemptGroup, ListType, ResolvedList
-from srp_assets.wordlists.syntax import WordError
+from srp_assets.wordlists.syntax import WordError, emptied
 from srp_assets.wordlists.transforms import Fold, fold_of
 
 PATTERN_TYPES: frozenset[ListType] = frozenset({"similar_char", "acrostic", "regex"})
@@ -144,5 +144,5 @@ def _literals(word: str, fold: Fold) -> Iterable[str]:
     for part in split_word(word):
         folded = fold(part)
         if not folded:
-            raise WordError(f"the list's transforms leave nothing of {part!r}", "remove it, or put it in a list without `delete`")
+            raise emptied(part)
         yield regex.escape(folded)

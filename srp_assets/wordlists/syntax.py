@@ -9,11 +9,10 @@ Blanks count as they stand. `parse` reads a word; `rule_of` says what a read wor
 Words that could not mean anything are refused here, each with its remedy.
 """
 
+import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-
-from srp_assets.wordlists.transforms import Fold
 
 Segment = tuple[str, ...]
 """The alternatives of a segment, as written without their escapes; most segments have one."""
@@ -21,7 +20,10 @@ Segment = tuple[str, ...]
 MAX_SEGMENTS = 255
 """More segments than anybody can read; scanners number them in one byte."""
 
-_SPECIAL = frozenset("&~|\\")
+SPECIAL = frozenset("&~|\\")
+"""The operators, and the backslash that escapes them. A word without these is its own only segment."""
+
+_OPERATOR = re.compile("([&~|])")
 
 
 class WordError(ValueError):
@@ -41,9 +43,9 @@ class ParsedWord:
     forbidden: tuple[Segment, ...]
 
     @property
-    def texts(self) -> Iterable[str]:
+    def texts(self) -> Sequence[str]:
         """Every alternative of every segment."""
-        return (text for segment in self.required + self.forbidden for text in segment)
+        return [text for segment in self.required + self.forbidden for text in segment]
 
 
 Demand = tuple[Segment, int]
@@ -68,11 +70,11 @@ class Rule:
         return (text for demands in (self.required, self.forbidden) for segment, _ in demands for text in segment)
 
 
-def parse(word: str) -> ParsedWord:
-    """Reads a word.
+def require_word(word: str) -> None:
+    """Makes sure that there is a word at all, of any type of list.
 
     Raises:
-        WordError: for an empty word or segment, a stray operator, an unknown escape, a word that is only a negation.
+        WordError: if it is empty or no text.
     """
     if not word.strip():
         raise WordError("the word is empty", "remove it")
@@ -80,31 +82,32 @@ def parse(word: str) -> ParsedWord:
         word.encode()
     except UnicodeEncodeError as error:
         raise WordError("the word holds half of a character (a lone surrogate)", "write the whole character") from error
-    if not _SPECIAL.intersection(word):
+
+
+def parse(word: str) -> ParsedWord:
+    """Reads a word.
+
+    Raises:
+        WordError: for an empty word or segment, a stray operator, an unknown escape, a word that is only a negation.
+    """
+    require_word(word)
+    if not SPECIAL.intersection(word):
         return ParsedWord(((word,),), ())
+    pieces = _split(word)
+    texts, operators = pieces[::2], ["&", *pieces[1::2]]
+    if not texts[0] and operators[1] == "~":
+        del texts[0], operators[0]
     segments: dict[str, list[Segment]] = {"&": [], "~": []}
-    alternatives: list[str] = []
-    text = ""
-    joined_by = "&"
-    pieces = _pieces(word)
-    for place, (character, is_operator) in enumerate(pieces):
-        if not is_operator:
-            text += character
-            continue
-        if character == "~" and place == 0:
-            joined_by = "~"
-            continue
-        if not text:
-            raise _stray(character, at_start=place == 0)
-        alternatives.append(text)
-        text = ""
-        if character != "|":
-            segments[joined_by].append(tuple(alternatives))
-            alternatives = []
-            joined_by = character
-    if not text:
-        raise _stray(pieces[-1][0], at_start=False)
-    segments[joined_by].append((*alternatives, text))
+    joined_by = ""
+    if "" in texts:
+        place = texts.index("")
+        raise _stray((*operators, operators[-1])[place + 1], at_start=place == 0 and operators[0] == "&")
+    for operator, text in zip(operators, texts, strict=True):
+        if operator == "|":
+            segments[joined_by][-1] += (text,)
+        else:
+            joined_by = operator
+            segments[joined_by].append((text,))
     if not segments["&"]:
         raise WordError("the word only forbids and requires nothing", "name what must stand in the text: wanted~unwanted")
     if len(segments["&"]) + len(segments["~"]) > MAX_SEGMENTS:
@@ -112,7 +115,7 @@ def parse(word: str) -> ParsedWord:
     return ParsedWord(tuple(segments["&"]), tuple(segments["~"]))
 
 
-def rule_of(word: ParsedWord, fold: Fold) -> Rule:
+def rule_of(word: ParsedWord, fold: Callable[[str], str]) -> Rule:
     """What a word asks of a text that `fold` transformed.
 
     Raises:
@@ -121,30 +124,38 @@ def rule_of(word: ParsedWord, fold: Fold) -> Rule:
     return Rule(_demands(word.required, fold), _demands(word.forbidden, fold))
 
 
-def _demands(segments: tuple[Segment, ...], fold: Fold) -> frozenset[Demand]:
+def _demands(segments: tuple[Segment, ...], fold: Callable[[str], str]) -> frozenset[Demand]:
     if not segments:
         return frozenset()
     folded = [tuple(dict.fromkeys(map(fold, alternatives))) for alternatives in segments]
     for before, after in zip(segments, folded, strict=True):
         if "" in after:
-            emptied = next(text for text in before if not fold(text))
-            raise WordError(f"the list's transforms leave nothing of {emptied!r}", "remove it, or put it in a list without `delete`")
+            raise emptied(next(text for text in before if not fold(text)))
     return frozenset(Counter(folded).items())
 
 
-def _pieces(word: str) -> list[tuple[str, bool]]:
-    """The characters of a word, each with whether it is an operator."""
-    pieces: list[tuple[str, bool]] = []
+def emptied(text: str) -> WordError:
+    """The error for something of which the transforms leave nothing."""
+    return WordError(f"the list's transforms leave nothing of {text!r}", "remove it, or put it in a list without `delete`")
+
+
+def _split(word: str) -> list[str]:
+    """The texts of a word and the operators between them: text, operator, text, .., text."""
+    if "\\" not in word:
+        return _OPERATOR.split(word)
+    pieces = [""]
     characters = iter(word)
     for character in characters:
-        if character != "\\":
-            pieces.append((character, character in "&~|"))
-            continue
-        escaped = next(characters, "")
-        if not escaped or escaped not in _SPECIAL:
-            place = f"before {escaped!r}" if escaped else "at the end of the word"
-            raise WordError(f"a backslash stands {place}", "write \\\\ if the backslash itself is meant")
-        pieces.append((escaped, False))
+        if character in "&~|":
+            pieces += [character, ""]
+        elif character != "\\":
+            pieces[-1] += character
+        else:
+            escaped = next(characters, "")
+            if not escaped or escaped not in SPECIAL:
+                place = f"before {escaped!r}" if escaped else "at the end of the word"
+                raise WordError(f"a backslash stands {place}", "write \\\\ if the backslash itself is meant")
+            pieces[-1] += escaped
     return pieces
 
 

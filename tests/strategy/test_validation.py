@@ -137,8 +137,27 @@ FORMS = [
         "word_list l: exempt: there is no word list 'homwork' (did you mean 'homework'?)",
     ),
     (
-        "{kind: word_list, id: l, words: [a], type: regex}",
-        "word_list l: type: type regex comes with the word engine; until then only simple lists are accepted",
+        "{kind: word_list, id: l, words: [a], type: regexp}",
+        "word_list l: type: 'regexp' is not valid (did you mean 'regex'?)",
+    ),
+    (
+        "{kind: word_list, id: l, words: [a, (a], type: regex}",
+        r"word_list l: words: number 2, '(a': position 1, '(': this parenthesis is not closed"
+        r" (close it, or write \( if the character itself is meant)",
+    ),
+    (
+        "{kind: word_list, id: l, words: [a], type: similar}",
+        "word_list l: a list of type similar needs a threshold above 0, at which every text would hit, up to 1, like threshold: 0.8",
+    ),
+    (
+        "kind: word_list\nid: l\nwords:\n- a\n\n- |\n  b\n- a\nexempt: [b, c&]",
+        "word_list l: words: number 3, 'a', line 8: the word stands there already as number 1; 1 more words of the list are wrong"
+        " (remove one of them)",
+    ),
+    (
+        "kind: word_list\nid: l\nwords: [b]\nexempt:\n- {word_list: homework}\n- c&",
+        "word_list l: exempt: number 2, 'c&', line 6: operator & beside another operator or at the end leaves an empty segment"
+        r" (remove it, or write \& if the character itself is meant)",
     ),
 ]
 
