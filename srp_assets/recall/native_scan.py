@@ -16,9 +16,9 @@ from srp_assets.recall.candidates import CandidateSource, read_candidates
 from srp_assets.recall.compile import BatchPlan, native_columns
 from srp_assets.recall.kernel import COUNT_FIELDS, UnitCount, count_row
 from srp_assets.recall.rules import Booleans, role_holds
-from srp_assets.recall.units import ScanUnit
 from srp_assets.strategy.resolved import Frozen
 from srp_assets.warehouse.catalogue import Relation
+from srp_assets.warehouse.scan_units import ScanUnit
 from srp_assets.warehouse.schema import ARROW_TYPES
 from srp_assets.warehouse.storage import Storage
 

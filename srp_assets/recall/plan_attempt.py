@@ -7,6 +7,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from srp_assets.recall.compile import BatchPlan
 from srp_assets.strategy.resolved import Frozen
+from srp_assets.warehouse.orders import write_order
 from srp_assets.warehouse.plan_tables import snapshot_table
 from srp_assets.warehouse.registry_builds import Build
 from srp_assets.warehouse.storage import Storage
@@ -48,9 +49,7 @@ class Attempt:
     def give_order(self, name: str, order: Frozen) -> str:
         """Writes an order where the workers read it; returns its path."""
         path = self.order_path(name)
-        self.storage.filesystem.create_dir(self.storage.path(path.rsplit("/", 1)[0]), recursive=True)
-        with self.storage.filesystem.open_output_stream(self.storage.path(path)) as stream:
-            stream.write(order.model_dump_json().encode())
+        write_order(self.storage, path, order)
         return path
 
     def write(self, frame: DataFrame, folder: str, *, by: str | None = None) -> DataFrame:

@@ -17,10 +17,11 @@ from pyspark.sql.pandas.types import from_arrow_schema
 from srp_assets.recall.batch import Cell, needed_cells
 from srp_assets.recall.compile import BatchPlan, Place, point_values
 from srp_assets.recall.kernel import COUNT_PLACE, EntityKernel, UnitCount, count_row, scan_schema
-from srp_assets.recall.orders import read_order, read_plan
-from srp_assets.recall.units import ScanUnit, spread, unit_of
+from srp_assets.recall.orders import read_plan
 from srp_assets.strategy.resolved import Frozen
+from srp_assets.warehouse.orders import read_order
 from srp_assets.warehouse.registry_builds import Build, BuildFile
+from srp_assets.warehouse.scan_units import ScanUnit, spread, unit_of
 from srp_assets.warehouse.schema import ARROW_TYPES
 from srp_assets.warehouse.storage import Storage
 

@@ -16,11 +16,12 @@ from srp_assets.recall.cases import CASE_SCHEMA
 from srp_assets.recall.compile import Group, edges_of, native_levels
 from srp_assets.recall.join import GroupJoin
 from srp_assets.recall.native_scan import NativeKernel, NativeOrder, NativePlace, Neighbour, native_schema
-from srp_assets.recall.orders import read_order, read_plan
+from srp_assets.recall.orders import read_plan
 from srp_assets.recall.plan_attempt import Attempt
 from srp_assets.recall.plan_scan import Counted, counts_by_path
-from srp_assets.recall.units import ScanUnit, spread, unit_of
 from srp_assets.strategy.resolved import Frozen
+from srp_assets.warehouse.orders import read_order
+from srp_assets.warehouse.scan_units import ScanUnit, spread, unit_of
 from srp_assets.warehouse.storage import Storage
 
 CASES_AT_ONCE = 8192

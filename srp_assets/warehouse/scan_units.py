@@ -1,8 +1,8 @@
-"""What a scan reads, file by file, and how files are spread over Spark tasks. No framework."""
+"""What a scan reads, file by file, and how files are spread over Spark tasks. No framework but pyarrow."""
 
 from collections.abc import Sequence
 
-from srp_assets.strategy.resolved import Frozen
+from srp_assets.warehouse.catalogue import Strict
 from srp_assets.warehouse.registry_builds import Build, BuildFile
 
 BATCH_BYTES = 32 * 2**20
@@ -15,7 +15,7 @@ LEAST_SLOTS = 4
 """Small scans are still spread over this many Spark tasks (arbitrary: twice the cores of a small machine)."""
 
 
-class ScanUnit(Frozen):
+class ScanUnit(Strict):
     """One built file that a scan reads."""
 
     path: str
