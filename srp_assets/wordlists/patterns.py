@@ -85,7 +85,7 @@ def split_word(word: str) -> list[str]:
 
 
 def expression(entry: PatternEntry) -> str:
-    """The regex that says what a pattern asks of a transformed text.
+    """The regex that says what a pattern asks of a transformed text; the places and beginnings of other lists are its groups.
 
     Raises:
         WordError: for a word that cannot be read, or of which the transforms leave nothing.
@@ -93,8 +93,8 @@ def expression(entry: PatternEntry) -> str:
     if entry.type == "regex":
         return entry.words[0]
     if entry.type == "similar_char":
-        return ".?".join(f"(?:{'|'.join(dict.fromkeys(_literals(word, entry.fold)))})" for word in entry.words)
-    beginnings = list(_literals(entry.words[0], entry.fold))
+        return ".?".join(f"({'|'.join(dict.fromkeys(_literals(word, entry.fold)))})" for word in entry.words)
+    beginnings = [f"({beginning})" for beginning in _literals(entry.words[0], entry.fold)]
     return rf"(?:^|{BOUNDARY}+?)" + rf".*?{BOUNDARY}+?".join(beginnings)
 
 

@@ -15,7 +15,6 @@ rapidfuzz measures what is left.
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -25,6 +24,7 @@ from rapidfuzz.distance import Levenshtein
 from rapidfuzz.process import cdist
 
 from srp_assets.wordlists.engine import Found
+from srp_assets.wordlists.similar_limit import limit_of
 from srp_assets.wordlists.similar_pieces import Piece, Pieces, cut
 from srp_assets.wordlists.similar_signatures import Signatures
 from srp_assets.wordlists.text_column import ColumnFold, TextColumn, read_column
@@ -35,9 +35,6 @@ MAX_ROWS = 1 << 16
 
 BLOCK = 64
 """Words that are compared at once with the same texts: enough for rapidfuzz to compare several in one go, few enough to have one length."""
-
-_EXACT = 1 << 31
-"""Up to here a length times a numerator fits in 64 bits."""
 
 Int64s = npt.NDArray[np.int64]
 
@@ -51,38 +48,6 @@ class SimilarEntry(NamedTuple):
     threshold: float
     transforms: tuple[str, ...]
     case_sensitive: bool
-
-
-class Limit(NamedTuple):
-    """How far a text may be from a word of a length.
-
-    Attributes:
-        shortest, longest: the lengths that a text may have, both included.
-        numerator, denominator: the share of the longer one's length that edits may be, exactly as people wrote the threshold.
-    """
-
-    shortest: int
-    longest: int
-    numerator: int
-    denominator: int
-
-    def edits(self, longer: Int64s) -> Int64s:
-        """How many edits are allowed where the longer one has so many characters."""
-        if self.denominator < _EXACT:
-            return longer * self.numerator // self.denominator
-        return np.array([length * self.numerator // self.denominator for length in longer.tolist()], np.int64)
-
-    @property
-    def most_edits(self) -> int:
-        """The edits that are allowed for any text."""
-        return self.longest * self.numerator // self.denominator
-
-
-def limit_of(length: int, threshold: float) -> Limit:
-    """The limit for a word of a length."""
-    least = Fraction(str(threshold))
-    share = 1 - least
-    return Limit(length - int(length * share), int(length / least), share.numerator, share.denominator)
 
 
 class SimilarEngine:
@@ -213,7 +178,7 @@ class _Group:
     def _allowed(self, place: int, lengths: Int64s) -> Int64s:
         """How many edits a word allows for texts of these lengths."""
         word = self.words[place]
-        return word.limit.edits(np.maximum(lengths, len(word.text)))
+        return word.limit.all_edits(np.maximum(lengths, len(word.text)))
 
     def _similar(self, column: TextColumn, texts: Sequence[str], places: Sequence[int], rows: Int64s) -> Iterator[tuple[int, Int64s]]:
         """The places of words, each with those of the rows to whose texts it is similar."""

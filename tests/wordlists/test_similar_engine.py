@@ -8,7 +8,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from srp_assets.wordlists import reference, similar_engine, similar_signatures
-from srp_assets.wordlists.similar_engine import SimilarEngine, SimilarEntry, limit_of
+from srp_assets.wordlists.similar_engine import SimilarEngine, SimilarEntry
+from srp_assets.wordlists.similar_limit import limit_of
 from srp_assets.wordlists.similar_pieces import cut
 from srp_assets.wordlists.transforms import fold_of
 
