@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from srp_assets.wordlists import reference, scanner
+from srp_assets.wordlists import automaton, reference, scanner
 from srp_assets.wordlists.resolved import ExemptGroup, ResolvedList
 from srp_assets.wordlists.syntax import WordError, parse, rule_of
 from srp_assets.wordlists.transforms import TRANSFORMS, fold_of
@@ -171,13 +171,13 @@ def test_slices_and_chunks_hold_the_same_texts(lists: list[ResolvedList], rows: 
     assert scanned(lists, chunks.slice(start)) == expected(lists, rows[start:])
 
 
-def test_rows_are_numbered_through_all_windows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scanner, "WINDOW_ROWS", 3)
+@pytest.mark.parametrize("room", [1, 2, 7])
+def test_a_row_that_finds_no_room_is_scanned_again_with_more(monkeypatch: pytest.MonkeyPatch, room: int) -> None:
+    monkeypatch.setattr(automaton, "ROOM", room)
     rows = [None if number % 5 == 0 else "ab" * (number % 3) for number in range(20)]
-    lists = [plain("a", "b&b", exempt=(ExemptGroup(words=("ba",)),)), plain("B", case_sensitive=True), plain("aB")]
+    lists = [plain("a", "b&b", exempt=(ExemptGroup(words=("ba",)),)), plain("B", case_sensitive=True), plain("aB", "a&b", "b~aba", "bab")]
     assert scanned(lists, pa.array(rows)) == expected(lists, rows)
-    monkeypatch.setattr(scanner, "WINDOW_BYTES", 1)
-    assert scanned(lists, pa.array(rows)) == expected(lists, rows)
+    assert scanned(lists, pa.array(rows), pa.array(rows[::-1])) == expected(lists, rows, rows[::-1])
 
 
 @pytest.mark.parametrize("type_", [pa.string(), pa.large_string(), pa.null()])
