@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import Engine
 
 from resources import spark_server
+from resources.spark import open_session
 from srp_assets.cli_common import Home
 from srp_assets.cli_runs import LocalRuns
 from srp_assets.recall import registry
@@ -18,7 +19,7 @@ from srp_assets.settings import Settings
 from srp_assets.warehouse.catalogue import Catalogue
 from srp_assets.warehouse.storage import Storage
 from support.recall import add_task, popular
-from support.world import comment, land_rows, post
+from support.world import build_all, comment, land_rows, post
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -54,6 +55,7 @@ def test_a_batch_outlives_its_spark_server(own_server: Settings, engine: Engine,
         "comment": [comment(100 + number, 1 + number % 20) for number in range(40)],
     }
     land_rows(engine, storage, sample_catalogue, rows)
+    build_all(open_session(own_server), engine, storage, sample_catalogue)
     with engine.begin() as connection:
         posts = add_task(connection, sample_catalogue, strategy=popular("post", at_least=11))
         comments = add_task(connection, sample_catalogue, strategy=popular("post", "comment", recall="comment", at_least=11))

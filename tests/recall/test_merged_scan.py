@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 Case = dict[str, Any]
 
-EXAMPLE_COST = 8
+EXAMPLE_COST = 12
 """An example here lands, builds and joins in Spark: it takes the place of this many cheap ones."""
 
 
