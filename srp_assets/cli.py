@@ -24,6 +24,7 @@ COMMANDS = {
     "list": "srp_assets.cli_documents",
     "show": "srp_assets.cli_documents",
     "archive": "srp_assets.cli_documents",
+    "lists": "srp_assets.cli_lists",
     "submit": "srp_assets.cli_recall",
     "tasks": "srp_assets.cli_recall",
     "recall": "srp_assets.cli_recall",
