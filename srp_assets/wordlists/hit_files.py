@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 import pyarrow as pa
@@ -26,6 +26,14 @@ sorted by file, row and list."""
 
 ROW_GROUP_ROWS = 131_072
 """Hits of a row group: whoever wants the hits of one built file skips the others."""
+
+
+class HitArrays(NamedTuple):
+    """Hits in one feature, three parallel arrays of whole numbers: rows in the built file, numbers of lists, places of words."""
+
+    row: np.ndarray
+    list: np.ndarray
+    word: np.ndarray
 
 
 class HitWriter:
@@ -56,14 +64,14 @@ class HitWriter:
             self._flush()
         self._unfinished.__exit__(kind, error, trace)
 
-    def add(self, file: int, found: Mapping[int, tuple[np.ndarray, np.ndarray, np.ndarray]]) -> None:
+    def add(self, file: int, found: Mapping[int, HitArrays]) -> None:
         """Adds hits of a built file, whose rows come after those that were added before.
 
         Args:
             file: its place among the build's files.
-            found: by the number of a feature, three parallel arrays: rows in the built file, numbers of lists, and words.
+            found: by the number of a feature.
         """
-        features = np.concatenate([np.full(len(rows), feature) for feature, (rows, _, _) in found.items()])
+        features = np.concatenate([np.full(len(hits.row), feature) for feature, hits in found.items()])
         rows, lists, words = (np.concatenate([hits[part] for hits in found.values()]) for part in range(3))
         if not len(rows):
             return

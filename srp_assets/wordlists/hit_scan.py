@@ -8,7 +8,7 @@ import pyarrow as pa
 from srp_assets.warehouse.catalogue import Strict
 from srp_assets.warehouse.scan_units import ScanUnit, read_unit
 from srp_assets.warehouse.storage import Storage
-from srp_assets.wordlists.hit_files import HitWriter
+from srp_assets.wordlists.hit_files import HitArrays, HitWriter
 from srp_assets.wordlists.resolved import ResolvedList
 
 if TYPE_CHECKING:
@@ -66,10 +66,10 @@ def scan_piece(storage: Storage, scanner: "Scanner", order: HitsOrder, piece: Pi
     return scanned, writer.hits
 
 
-def _hits_of(scanner: "Scanner", order: HitsOrder, batch: pa.RecordBatch, start: int) -> dict[int, tuple[np.ndarray, np.ndarray, np.ndarray]]:
+def _hits_of(scanner: "Scanner", order: HitsOrder, batch: pa.RecordBatch, start: int) -> dict[int, HitArrays]:
     """The hits of a batch whose first row is the file's row `start`, by the number of the feature."""
     found = {}
     for number, parts in enumerate(order.features.values()):
         hits = scanner.scan_parts([batch.column(part) for part in parts])
-        found[number] = (hits.row.astype(np.int64) + start, hits.list, hits.word)
+        found[number] = HitArrays(hits.row.astype(np.int64) + start, hits.list, hits.word)
     return found

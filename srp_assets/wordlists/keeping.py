@@ -114,7 +114,7 @@ def _scan(
             order = HitsOrder(features=features, lists=tuple(lists), pieces=pieces, slots=spread([piece.bytes for piece in pieces]))
             counts = write_hits(session(), storage, order, f"{folder}/order/order.json")
             storage.delete_tree(f"{folder}/order")
-        found = _hits_of_builds(builds, pieces, counts, features, lists, digest, run_id)
+        found = hits_of_builds(builds, pieces, counts, features, lists, digest, run_id)
     except BaseException:
         storage.delete_tree(folder)
         raise
@@ -143,7 +143,7 @@ def pieces_of(builds: Sequence[Build], folder: str) -> tuple[Piece, ...]:
     return tuple(pieces)
 
 
-def _hits_of_builds(
+def hits_of_builds(
     builds: Sequence[Build],
     pieces: Sequence[Piece],
     counts: Iterable[tuple[int, int, int]],
