@@ -147,6 +147,13 @@ def test_texts_that_only_together_hold_a_pattern_do_not_hit() -> None:
     assert scanned(engine, pa.array(["xhome", "workx", None, "home", "work"])) == [(0, 2), (1, 1), (3, 2), (4, 1), (4, 3)]
 
 
+def test_patterns_without_a_filter_are_looked_for_in_portions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pattern_engine, "MAX_PAIRS", 5)
+    patterns = [regex_entry(word) for word in (r"\d", "a", "^(?!.*b)", r"\w$", "b")]
+    rows = ["a1", "b", None, "", "ab"]
+    assert scanned(PatternEngine.build(patterns), pa.array(rows)) == expected(patterns, rows)
+
+
 def test_bytes_behind_a_null_and_bytes_that_are_no_utf8_hit_nothing() -> None:
     offsets = pa.py_buffer(np.array([0, 1, 2, 5], np.int32).tobytes())
     column = pa.Array.from_buffers(pa.string(), 3, [pa.py_buffer(bytes([0b101])), offsets, pa.py_buffer(b"aa\xffa\xc3")])
