@@ -1,6 +1,7 @@
 """The standing word lists of today, and the periods whose kept hits are not those of them."""
 
 from collections.abc import Collection
+from hashlib import sha256
 
 from sqlalchemy import Connection
 
@@ -9,11 +10,11 @@ from srp_assets.strategy.library import Found, Library, found_in_registry
 from srp_assets.strategy.logic import LogicReader
 from srp_assets.strategy.problems import InvalidDocuments
 from srp_assets.warehouse.catalogue import Catalogue
-from srp_assets.warehouse.registry_builds import PeriodKey
+from srp_assets.warehouse.registry_builds import PeriodKey, newest_build
 from srp_assets.wordlists.model import WordList
 from srp_assets.wordlists.registry import stale_hits
 from srp_assets.wordlists.resolved import ResolvedList
-from srp_assets.wordlists.standing import entities_with_texts, hits_digest, text_features
+from srp_assets.wordlists.standing import entities_with_texts, hits_digest, list_digest, text_features
 
 
 def standing_lists(connection: Connection, catalogue: Catalogue) -> list[ResolvedList]:
@@ -51,3 +52,9 @@ def periods_without_hits(
             digest = hits_digest(text_features(catalogue.entities[name]), lists)
             found += stale_hits(connection, entity=name, digest=digest, products=products, first=first, last=last)
     return found
+
+
+def standing_state(connection: Connection, catalogue: Catalogue) -> str:
+    """What `periods_without_hits` follows from, in short: the standing lists, and the newest build."""
+    digests = [list_digest(list_) for list_ in standing_lists(connection, catalogue)]
+    return sha256(repr((digests, newest_build(connection))).encode()).hexdigest()[:16]

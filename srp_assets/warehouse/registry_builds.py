@@ -173,6 +173,11 @@ def stale_periods(
     return [PeriodKey(*row) for row in connection.execute(statement)]
 
 
+def newest_build(connection: Connection) -> int:
+    """The id of the build that was recorded last; 0 where there is none."""
+    return int(connection.execute(select(func.max(warehouse_build.c.build_id))).scalar() or 0)
+
+
 def stored_rows(connection: Connection, entity: str, through: int) -> dict[PeriodKey, int]:
     """How many rows landing stored by period up to an ingest: what a build must account for."""
     named = (landing.c.entity, landing.c.product, landing.c.period)
