@@ -74,40 +74,62 @@ def _print_summary(summary: "IngestSummary") -> None:
 def build_command(entity: str | None, products: Sequence[str], since: datetime | None, before: datetime | None, as_json: bool) -> int:
     """Build what landed and is not built yet, through Dagster on this home, without the daemon.
 
+    The standing word lists are looked for in what is built, and in built periods in which they were not yet looked for.
     Each period is replaced as a whole; readers see the old build or the new one. Exit code 3 if the account of a period does not balance.
     """
-    from srp_assets.console import progress
+    from srp_assets.console import progress, say
 
     with open_home() as home:
         keys = _stale(home, entity, products, since, before)
-        if keys:
+        hits = _without_hits(home, keys, entity, products, since, before)
+        if keys or hits:
             with progress("build", shown=not as_json) as report:
                 from srp_assets.cli_runs import LocalRuns
 
                 with LocalRuns(home, progress=report) as runs:
-                    runs.build(keys)
+                    runs.build(keys, hits)
         rows = _accounts(home, keys)
     unbalanced = [row for row in rows if not (row.balanced and row.built)]
     if as_json:
         answer({"built": [_account(row) for row in rows], "balanced": not unbalanced})
     else:
+        if hits:
+            say(f"the standing word lists were looked for in {len(hits):,} periods")
         _print_accounts(rows, unbalanced)
     return INCOMPLETE if unbalanced else OK
 
 
 def _stale(home: Home, entity: str | None, products: Sequence[str], since: datetime | None, before: datetime | None) -> "list[PeriodKey]":
-    from srp_assets.warehouse.periods import period_of
     from srp_assets.warehouse.registry_builds import stale_periods
 
-    unit = home.catalogue.partition_unit
     with home.engine.connect() as connection:
-        return stale_periods(
-            connection,
-            entity=home.entity(entity) if entity else None,
-            products=home.products(products) or None,
-            first=period_of(since, unit) if since else None,
-            last=period_of(before - MICROSECOND, unit) if before else None,
-        )
+        return stale_periods(connection, **_limits(home, entity, products, since, before))
+
+
+def _without_hits(
+    home: Home, keys: "Sequence[PeriodKey]", entity: str | None, products: Sequence[str], since: datetime | None, before: datetime | None
+) -> "list[PeriodKey]":
+    """The periods in which the standing lists are to be looked for: those that will be built, and built ones in which they were not."""
+    from srp_assets.strategy.standing import periods_without_hits, standing_lists
+    from srp_assets.wordlists.standing import entities_with_texts
+
+    with home.engine.connect() as connection:
+        stale = periods_without_hits(connection, home.catalogue, **_limits(home, entity, products, since, before))
+        texts = entities_with_texts(home.catalogue) if standing_lists(connection, home.catalogue) else []
+    return sorted({*stale, *(key for key in keys if key.entity in texts)})
+
+
+def _limits(home: Home, entity: str | None, products: Sequence[str], since: datetime | None, before: datetime | None) -> dict[str, Any]:
+    """What the options limit a build to."""
+    from srp_assets.warehouse.periods import period_of
+
+    unit = home.catalogue.partition_unit
+    return {
+        "entity": home.entity(entity) if entity else None,
+        "products": home.products(products) or None,
+        "first": period_of(since, unit) if since else None,
+        "last": period_of(before - MICROSECOND, unit) if before else None,
+    }
 
 
 def _accounts(home: Home, keys: "Sequence[PeriodKey]") -> "list[LedgerRow]":

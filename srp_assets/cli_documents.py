@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from srp_assets.cli_common import OK, answer, iso, json_option, open_home
+from srp_assets.cli_common import OK, Home, answer, iso, json_option, open_home
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from srp_assets.strategy.registry import StoredDocument
 
 KIND_HELP = "KIND is word_list, feature, value, rule or strategy."
@@ -71,11 +73,28 @@ def archive_command(kind: str, document_id: str, as_json: bool) -> int:
 
     with open_home() as home, home.engine.begin() as connection:
         document = archive_document(connection, kind, document_id)
+        stale = _stale_hits(connection, home) if kind == "word_list" else 0
     if as_json:
         answer(_summary(document))
     else:
         say(f"{kind} {document_id} is archived")
+        _say_stale(stale)
     return OK
+
+
+def _stale_hits(connection: "Connection", home: Home) -> int:
+    """In how many built periods the standing lists of now were not looked for."""
+    from srp_assets.strategy.standing import periods_without_hits
+
+    return len(periods_without_hits(connection, home.catalogue))
+
+
+def _say_stale(periods: int) -> None:
+    """Says what changed standing lists mean for what is built."""
+    from srp_assets.console import hint
+
+    if periods:
+        hint(f"the hits of standing word lists are stale in {periods:,} built periods; the daemon finds them anew, or: srp build")
 
 
 def _summary(document: "StoredDocument") -> dict[str, Any]:
@@ -101,8 +120,10 @@ def apply_command(path: Path, dry_run: bool, as_json: bool) -> int:
 
     with open_home() as home, home.engine.begin() as connection:
         applied = apply_documents(connection, home.catalogue, [path], dry_run)
+        lists_changed = any(done.kind == "word_list" and done.action != "unchanged" for done in applied)
+        stale = _stale_hits(connection, home) if lists_changed and not dry_run else 0
     if as_json:
-        answer({"applied": [vars(done) for done in applied], "stored": not dry_run})
+        answer({"applied": [vars(done) for done in applied], "stored": not dry_run, "stale_hits": stale})
         return OK
     table(
         str(path), ("kind", "id", "version", ""), [(done.kind, done.id, done.version, done.action) for done in applied], right=("version",)
@@ -110,6 +131,7 @@ def apply_command(path: Path, dry_run: bool, as_json: bool) -> int:
     for done in applied:
         for warning in done.warnings:
             hint(f"{done.kind} {done.id}: {warning}")
+    _say_stale(stale)
     if dry_run:
         say("all are good; nothing was stored (--dry-run)")
     return OK

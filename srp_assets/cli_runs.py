@@ -23,6 +23,7 @@ from srp_assets.partitions import RECALL_BATCHES
 from srp_assets.recall.claims import claim_window, waiting_tasks
 from srp_assets.warehouse.assets import BuildConfig, table_key
 from srp_assets.warehouse.registry_builds import PeriodKey, stale_periods
+from srp_assets.wordlists.assets import hits_key
 
 QUIET: Mapping[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 """Dagster's log goes to its event storage alone: the terminal shows progress."""
@@ -56,22 +57,28 @@ class LocalRuns:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.instance.__exit__(kind, error, trace)
 
-    def build(self, keys: Iterable[PeriodKey]) -> None:
+    def build(self, keys: Iterable[PeriodKey], hits: Iterable[PeriodKey] = ()) -> None:
         """Builds periods in one run over the range that they span, as a single-run backfill does; what is built in between is left alone.
+
+        Args:
+            keys: the periods whose tables are built.
+            hits: the periods in which standing word lists are looked for, after their tables are built.
 
         Raises:
             SrpError: if the run fails; what was built before stays.
         """
-        wanted = sorted(set(keys), key=lambda key: key.period)
+        built, looked_into = set(keys), set(hits)
+        wanted = sorted(built | looked_into, key=lambda key: key.period)
         if not wanted:
             return
-        tables = [table_key(entity) for entity in sorted({key.entity for key in wanted})]
+        assets = [table_key(entity) for entity in sorted({key.entity for key in built})]
+        assets += [hits_key(entity) for entity in sorted({key.entity for key in looked_into})]
         config = BuildConfig(products=sorted({key.product for key in wanted}), only_changed=True)
         result = self.definitions.resolve_job_def(BUILD_JOB).execute_in_process(
             instance=self.instance,
-            asset_selection=tables,
+            asset_selection=assets,
             tags={FIRST_TAG: wanted[0].period, LAST_TAG: wanted[-1].period, **worker_tags()},
-            run_config={**QUIET, "ops": {key.to_python_identifier(): {"config": config.model_dump()} for key in tables}},
+            run_config={**QUIET, "ops": {key.to_python_identifier(): {"config": config.model_dump()} for key in assets}},
             raise_on_error=False,
         )
         _stop_if_interrupted(result)

@@ -33,6 +33,10 @@ MAP_VALUES: dict[ColumnType, tuple[Kind, ColumnType]] = {
 }
 """The kind and type of what lies under a map's key."""
 
+HIT_LISTS = "hit_lists"
+"""An array feature of every entity that has texts: the standing word lists that hit a row in any of its texts. A rule on it names lists by
+their ids, and is resolved into rules on the texts."""
+
 SEVERAL: frozenset[Match] = frozenset({"in", "between", "contains_any", "contains_all"})
 """The matches whose value is a list."""
 
@@ -52,6 +56,16 @@ def features_of(entity: Entity) -> dict[str, Feature]:
     basic = {name: Feature(name=name, kind=column.kind, type=column.value_type, parts=(name,)) for name, column in entity.columns.items()}
     composite = {name: Feature(name=name, kind="text", type="string", parts=feature.concat) for name, feature in entity.features.items()}
     return basic | composite
+
+
+def text_features_of(entity: Entity) -> list[Feature]:
+    """The text features that the catalogue gives an entity: where standing lists are looked for."""
+    return [feature for feature in features_of(entity).values() if feature.kind == "text"]
+
+
+def has_hit_lists(entity: Entity) -> bool:
+    """Whether rules may ask an entity for `hit_lists`: it has texts, and no feature of its own has the name."""
+    return bool(text_features_of(entity)) and HIT_LISTS not in features_of(entity)
 
 
 def compared_as(feature: Feature) -> tuple[Kind, ColumnType]:

@@ -3,13 +3,13 @@
 The documents around the logic are checked in `validation.py`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
 from typing import Any, TypeVar
 
 from srp_assets.errors import InvalidInput, NotFound, nearest
-from srp_assets.strategy.features import check_match, features_of, typed_value
+from srp_assets.strategy.features import HIT_LISTS, check_match, features_of, has_hit_lists, text_features_of, typed_value
 from srp_assets.strategy.library import Found, Library, kind_of
 from srp_assets.strategy.model import (
     MAX_DEPTH,
@@ -103,7 +103,9 @@ class LogicReader:
             return None
         return self._node(found.document.logic, entity, f"{found.place}: logic", depth, (*trail, node.rule))
 
-    def _rule(self, rule: WrittenRule, entity: str, path: str) -> Rule | None:
+    def _rule(self, rule: WrittenRule, entity: str, path: str) -> Node | None:
+        if rule.feature == HIT_LISTS and has_hit_lists(self.catalogue.entities[entity]):
+            return self._hit_lists(rule, entity, path)
         feature = self._feature(rule.feature, entity, f"{path}.feature")
         if feature is None:
             return None
@@ -114,13 +116,54 @@ class LogicReader:
                 return None if value is None else Rule(feature=feature, match=match, value=value, key=rule.key)
         return None
 
+    def _hit_lists(self, rule: WrittenRule, entity: str, path: str) -> Node | None:
+        """A rule on the standing lists that hit a row, as rules on the row's texts."""
+        feature = Feature(name=HIT_LISTS, kind="array", type="list<string>", parts=(HIT_LISTS,))
+        ids: RuleValue | None = None
+        with self._noting(f"{path}.match"):
+            match = check_match(feature, rule.match, rule.key)
+            with self._noting(f"{path}.value"):
+                if isinstance(rule.value, WordListReference):
+                    raise InvalidInput(f"match {match!r} takes a list of values", remedy=f"write [{rule.value.word_list}]")
+                ids = self._value(rule, feature, match, entity, f"{path}.value")
+        if not isinstance(ids, tuple):
+            return None
+        texts = text_features_of(self.catalogue.entities[entity])
+        self._rules += len(ids) * len(texts) - 1
+        if self._rules > MAX_RULES:
+            raise _TooLarge
+        keys = [self._standing_list(str(id_), f"{path}.value[{number}]") for number, id_ in enumerate(ids)]
+        hit = [[Rule(feature=text, match="matches", value=key) for text in texts] for key in keys if key is not None]
+        if len(hit) < len(ids):
+            return None
+        if match == "contains_any":
+            return _any_of([rule for rules in hit for rule in rules])
+        return AllOf(all=tuple(_any_of(rules) for rules in hit)) if len(hit) > 1 else _any_of(hit[0])
+
+    def _standing_list(self, id_: str, path: str) -> str | None:
+        """The key of a list that is standing; None if there is a problem with it."""
+        found = self.library.find(WordList, id_) if ("word_list", id_) not in self.library.broken else None
+        if ("word_list", id_) in self.library.broken or (found is not None and (found.is_archived or found.document.standing)):
+            return self._word_list(id_, path)
+        near = nearest(id_, [other for other in self.library.ids(WordList) if self._is_standing(other)])
+        if found is None:
+            self.problem(path, f"there is no standing word list {id_!r}", near)
+        else:
+            self.problem(path, f"word list {id_!r} is not standing", f"write standing: true into it, or name another: {near}")
+        return None
+
+    def _is_standing(self, id_: str) -> bool:
+        found = self.library.find(WordList, id_)
+        return found is not None and found.document.standing
+
     def _feature(self, name: str, entity: str, path: str) -> Feature | None:
         own = features_of(self.catalogue.entities[entity])
         if name in own:
             return own[name]
         if ("feature", name) not in self.library.broken and self.library.find(FeatureDocument, name) is None:
             shared = [id_ for id_ in self.library.ids(FeatureDocument) if self._is_feature_of(id_, entity)]
-            self.problem(path, f"entity {entity} has no feature {name!r}", nearest(name, [*own, *shared]))
+            derived = [HIT_LISTS] if has_hit_lists(self.catalogue.entities[entity]) else []
+            self.problem(path, f"entity {entity} has no feature {name!r}", nearest(name, [*own, *derived, *shared]))
             return None
         found = self.refer(FeatureDocument, name, path)
         if found is None:
@@ -208,3 +251,8 @@ class LogicReader:
             yield
         except InvalidInput as error:
             self.problem(path, error.message, error.remedy)
+
+
+def _any_of(rules: Sequence[Rule]) -> Node:
+    """True where at least one rule is."""
+    return AnyOf(any=tuple(rules)) if len(rules) > 1 else rules[0]

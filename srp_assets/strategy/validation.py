@@ -4,7 +4,7 @@ Validating a document and resolving it are one thing: what comes out of a strate
 """
 
 from srp_assets.errors import InvalidInput, nearest
-from srp_assets.strategy.features import features_of
+from srp_assets.strategy.features import HIT_LISTS, features_of, has_hit_lists
 from srp_assets.strategy.library import Found
 from srp_assets.strategy.logic import LogicReader
 from srp_assets.strategy.model import AnyDocument, FeatureDocument, NoRules, RuleDocument, StrategyDocument, ValueDocument
@@ -85,7 +85,7 @@ def _check_feature(reader: LogicReader, document: FeatureDocument, place: str) -
     if not _is_entity(reader, document.entity, place):
         return
     entity = reader.catalogue.entities[document.entity]
-    if document.id in features_of(entity):
+    if document.id in features_of(entity) or (document.id == HIT_LISTS and has_hit_lists(entity)):
         reader.problem(f"{place}: id", f"entity {document.entity} has a feature {document.id!r} already", "choose another id")
     texts = [name for name, column in entity.columns.items() if column.kind == "text"]
     for number, part in enumerate(document.concat):

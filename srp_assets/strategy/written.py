@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from srp_assets.errors import InvalidInput, nearest
-from srp_assets.strategy.features import features_of
+from srp_assets.strategy.features import HIT_LISTS, features_of, has_hit_lists
 from srp_assets.strategy.model import (
     KINDS,
     AnyDocument,
@@ -128,6 +128,9 @@ def _logic_references(node: Logic, catalogue: Catalogue, entity_name: str) -> se
         found.add(("word_list", node.value.word_list))
     if isinstance(node.value, ValueReference):
         found.add(("value", node.value.value))
+    if entity_name in catalogue.entities and node.feature == HIT_LISTS and has_hit_lists(catalogue.entities[entity_name]):
+        lists = node.value if isinstance(node.value, list | tuple) else ()
+        return found | {("word_list", id_) for id_ in lists if isinstance(id_, str)}
     if entity_name in catalogue.entities and node.feature not in features_of(catalogue.entities[entity_name]):
         found.add(("feature", node.feature))
     return found
