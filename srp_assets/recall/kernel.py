@@ -16,7 +16,8 @@ from srp_assets.recall.compile import WORD_BITS, BatchPlan, Place, Probe, carrie
 from srp_assets.recall.rules import evaluate_rule, role_holds
 from srp_assets.strategy.resolved import AllOf, Feature, Node, Not, Rule
 from srp_assets.warehouse.schema import ARROW_TYPES
-from srp_assets.wordlists import scanner
+from srp_assets.wordlists.hits import Hits
+from srp_assets.wordlists.shared_scanner import shared
 
 PackedBits = np.ndarray
 """dtype uint8, shape (ceil(rows / 8),): one bit a row, least significant first; bits past the last row mean nothing."""
@@ -98,18 +99,27 @@ class BatchRows:
 
     batch: pa.RecordBatch
     scanners: "ProbeScanners"
-    hits: dict[Feature, scanner.Hits] = field(default_factory=dict)
+    hits: dict[Feature, Hits] = field(default_factory=dict)
+    _by_list: dict[Feature, list[np.ndarray]] = field(default_factory=dict)
 
     def rule_bits(self, rule: Rule) -> PackedBits:
         """One bit a row for a rule."""
         if rule.match != "matches":
             return np.packbits(evaluate_rule(rule, self.batch), bitorder="little")
-        found = self.feature_hits(rule.feature)
         held = np.zeros(self.batch.num_rows, dtype=bool)
-        held[found.row[found.list == self.scanners.list_number(Probe(rule.feature, str(rule.value)))]] = True
+        held[self._rows_by_list(rule.feature)[self.scanners.list_number(Probe(rule.feature, str(rule.value)))]] = True
         return np.packbits(held, bitorder="little")
 
-    def feature_hits(self, feature: Feature) -> scanner.Hits:
+    def _rows_by_list(self, feature: Feature) -> list[np.ndarray]:
+        """The rows that each list of a feature's scanner hits: one pass over the hits for any number of rules."""
+        if feature not in self._by_list:
+            found = self.feature_hits(feature)
+            order = np.argsort(found.list, kind="stable")
+            bounds = np.searchsorted(found.list[order], np.arange(len(found.silenced) + 1))
+            self._by_list[feature] = np.split(found.row[order], bounds[1:-1])
+        return self._by_list[feature]
+
+    def feature_hits(self, feature: Feature) -> Hits:
         """The hits of all lists that any task looks for in a feature."""
         if feature not in self.hits:
             self.hits[feature] = self.scanners.scan(feature, self.batch)
@@ -124,7 +134,8 @@ class ProbeScanners:
         self._lists_of: dict[Feature, list[str]] = {}
         for probe in self.probes:
             self._lists_of.setdefault(probe.feature, []).append(probe.list_key)
-        self._scanners = {feature: scanner.compile([plan.lists[key] for key in keys]) for feature, keys in self._lists_of.items()}
+        self._scanners = {feature: shared([plan.lists[key] for key in keys]) for feature, keys in self._lists_of.items()}
+        self._list_numbers = {Probe(feature, key): place for feature, keys in self._lists_of.items() for place, key in enumerate(keys)}
         number_of = {probe: number for number, probe in enumerate(self.probes)}
         self._probe_numbers = {
             feature: np.array([number_of[Probe(feature, key)] for key in keys], dtype=np.int64) for feature, keys in self._lists_of.items()
@@ -132,9 +143,9 @@ class ProbeScanners:
 
     def list_number(self, probe: Probe) -> int:
         """The number that the feature's scanner gives to a probe's list."""
-        return self._lists_of[probe.feature].index(probe.list_key)
+        return self._list_numbers[probe]
 
-    def scan(self, feature: Feature, batch: pa.RecordBatch) -> scanner.Hits:
+    def scan(self, feature: Feature, batch: pa.RecordBatch) -> Hits:
         """All hits in one feature of a batch."""
         parts = [batch.column(part) for part in feature.parts]
         compiled = self._scanners[feature]
