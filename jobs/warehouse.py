@@ -1,7 +1,7 @@
 """When tables are built: the job over all of them, the sensor that asks for what landings reopened, the retention of replaced builds."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -40,15 +40,16 @@ def warehouse_jobs(catalogue: Catalogue) -> list[Any]:
     return [
         dg.define_asset_job(
             BUILD_JOB,
-            selection=dg.AssetSelection.assets(*[table_key(name) for name in catalogue.entities]),
+            selection=dg.AssetSelection.assets(*[table_key(name) for name in catalogue.entities]) | dg.AssetSelection.groups("wordlists"),
             executor_def=dg.in_process_executor,
-            description="Builds the warehouse's tables for a range of publish periods, each in one Spark job.",
+            description="Builds the warehouse's tables for a range of publish periods, each in one Spark job, and their standing hits.",
         )
     ]
 
 
 def warehouse_sensors(catalogue: Catalogue) -> list[dg.SensorDefinition]:
     """The sensor that asks for reopened periods."""
+    tables = {table_key(name): name for name in catalogue.entities}
 
     @dg.sensor(
         name="reopened_periods",
@@ -63,15 +64,16 @@ def warehouse_sensors(catalogue: Catalogue) -> list[dg.SensorDefinition]:
             through = last_ingest(connection)
             stale = stale_periods(connection, through=through)
         wanted = spans(stale, list(period_partitions(catalogue).get_partition_keys()))
-        asked, memory = due(wanted, _building(context.instance, catalogue), _memory(context.cursor), through, datetime.now(UTC))
+        asked, memory = due(wanted, spans_of_runs(context.instance, tables), memory_of(context.cursor), through, datetime.now(UTC))
         reason = None if asked else (f"{len(wanted)} ranges are being built or wait" if wanted else "nothing has reopened")
-        return dg.SensorResult(run_requests=[_request(span) for span in asked], skip_reason=reason, cursor=_cursor(memory))
+        requests = [build_request(span, table_key(span.entity)) for span in asked]
+        return dg.SensorResult(run_requests=requests, skip_reason=reason, cursor=cursor_of(memory))
 
     return [reopened_periods]
 
 
-def _request(span: PeriodSpan) -> dg.RunRequest:
-    key = table_key(span.entity)
+def build_request(span: PeriodSpan, key: dg.AssetKey) -> dg.RunRequest:
+    """The run that brings one asset up to date over a span."""
     return dg.RunRequest(
         asset_selection=[key],
         run_config=dg.RunConfig(ops={key.to_python_identifier(): BuildConfig(only_changed=True)}),
@@ -79,28 +81,27 @@ def _request(span: PeriodSpan) -> dg.RunRequest:
     )
 
 
-def _building(instance: dg.DagsterInstance, catalogue: Catalogue) -> list[PeriodSpan]:
-    """What unfinished runs build, whoever asked for them."""
+def spans_of_runs(instance: dg.DagsterInstance, assets: Mapping[dg.AssetKey, str]) -> list[PeriodSpan]:
+    """What unfinished runs build of some assets, whoever asked for them; each asset is of an entity."""
     found: list[PeriodSpan] = []
-    tables = {table_key(name): name for name in catalogue.entities}
     for run in instance.get_runs(dg.RunsFilter(statuses=UNFINISHED)):
-        selected: Iterable[dg.AssetKey] = run.asset_selection or (tables if run.job_name == BUILD_JOB else ())
+        selected: Iterable[dg.AssetKey] = run.asset_selection or (assets if run.job_name == BUILD_JOB else ())
         first = run.tags.get(FIRST_TAG) or run.tags.get(PARTITION_TAG)
         last = run.tags.get(LAST_TAG) or run.tags.get(PARTITION_TAG)
         if first and last:
-            found += [PeriodSpan(tables[key], first, last) for key in selected if key in tables]
+            found += [PeriodSpan(assets[key], first, last) for key in selected if key in assets]
     return found
 
 
-def _memory(cursor: str | None) -> dict[str, Asked]:
-    return {
-        name: Asked(through, times, datetime.fromisoformat(again_at))
-        for name, (through, times, again_at) in json.loads(cursor or "{}").items()
-    }
+def memory_of(cursor: str | None) -> dict[str, Asked]:
+    """What a sensor has asked for before."""
+    kept = json.loads(cursor or "{}")
+    return {name: Asked(as_of, times, datetime.fromisoformat(again_at)) for name, (as_of, times, again_at) in kept.items()}
 
 
-def _cursor(memory: dict[str, Asked]) -> str:
-    return json.dumps({name: (asked.through_ingest, asked.times, asked.again_at.isoformat()) for name, asked in memory.items()})
+def cursor_of(memory: Mapping[str, Asked]) -> str:
+    """The memory as a sensor keeps it."""
+    return json.dumps({name: (asked.as_of, asked.times, asked.again_at.isoformat()) for name, asked in memory.items()})
 
 
 def warehouse_schedules(settings: Settings) -> list[dg.ScheduleDefinition]:

@@ -1,19 +1,23 @@
 """Assembly of everything that Dagster shows and runs; nothing is read before it is asked for."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import dagster as dg
 
 from jobs.recall import recall_job, recall_sensor, retention_schedule
 from jobs.warehouse import warehouse_jobs, warehouse_schedules, warehouse_sensors
+from jobs.wordlists import wordlists_schedules, wordlists_sensors
 from resources.registry_database import RegistryResource
 from resources.spark import SparkResource
 from srp_assets.progress import Progress
 from srp_assets.recall.assets import recall_assets
 from srp_assets.settings import Settings
+from srp_assets.strategy.standing import periods_without_hits, standing_lists, standing_state
 from srp_assets.warehouse.assets import warehouse_assets, warehouse_checks
 from srp_assets.warehouse.catalogue import load_catalogue
+from srp_assets.wordlists.assets import wordlists_assets, wordlists_checks
 
 
 def build_definitions(
@@ -28,12 +32,19 @@ def build_definitions(
     """
     settings = settings or Settings()
     catalogue = load_catalogue(settings.catalogue)
+    # Documents belong to a domain that comes after the word lists: what is standing is handed down.
+    standing = partial(standing_lists, catalogue=catalogue)
+    stale, state = partial(periods_without_hits, catalogue=catalogue), partial(standing_state, catalogue=catalogue)
     return dg.Definitions(
-        assets=[*warehouse_assets(settings, catalogue, progress=progress), *recall_assets(settings, catalogue, progress=progress)],
-        asset_checks=warehouse_checks(settings, catalogue),
+        assets=[
+            *warehouse_assets(settings, catalogue, progress=progress),
+            *wordlists_assets(settings, catalogue, standing, progress=progress),
+            *recall_assets(settings, catalogue, progress=progress),
+        ],
+        asset_checks=[*warehouse_checks(settings, catalogue), *wordlists_checks(catalogue)],
         jobs=[*warehouse_jobs(catalogue), recall_job],
-        schedules=[*warehouse_schedules(settings), retention_schedule(settings)],
-        sensors=[*warehouse_sensors(catalogue), recall_sensor(settings)],
+        schedules=[*warehouse_schedules(settings), *wordlists_schedules(settings), retention_schedule(settings)],
+        sensors=[*warehouse_sensors(catalogue), *wordlists_sensors(catalogue, stale, state), recall_sensor(settings)],
         resources={"registry": RegistryResource(), "spark": SparkResource(), **(resources or {})},
     )
 

@@ -17,6 +17,9 @@ def test_keys_of_all_assets(definitions: dg.Definitions) -> None:
         "warehouse/post",
         "warehouse/comment",
         "warehouse/user",
+        "wordlists/post_hits",
+        "wordlists/comment_hits",
+        "wordlists/user_hits",
         "recall/cases",
     }
 
@@ -40,7 +43,8 @@ def test_every_asset_has_a_blocking_check(definitions: dg.Definitions) -> None:
         if node.blocking:
             blocking.setdefault(key.asset_key.to_user_string(), set()).add(key.name)
     tables = {f"warehouse/{entity}": {"ledger", "schema"} for entity in ("post", "comment", "user")}
-    assert blocking == {**tables, "recall/cases": {"complete"}}
+    hits = {f"wordlists/{entity}_hits": {"rows"} for entity in ("post", "comment", "user")}
+    assert blocking == {**tables, **hits, "recall/cases": {"complete"}}
 
 
 def test_cases_come_from_every_table(definitions: dg.Definitions) -> None:
@@ -51,15 +55,15 @@ def test_cases_come_from_every_table(definitions: dg.Definitions) -> None:
 def test_jobs_sensors_and_schedules(definitions: dg.Definitions) -> None:
     repository = definitions.get_repository_def()
     jobs = {job.name: job for job in repository.get_all_jobs() if not job.name.startswith("__")}
-    assert set(jobs) == {"build_warehouse", "warehouse_retention", "recall", "recall_retention"}
+    assert set(jobs) == {"build_warehouse", "warehouse_retention", "wordlists_retention", "recall", "recall_retention"}
     assert all(job.description for job in jobs.values())
     assert all(job.executor_def is dg.in_process_executor for job in jobs.values())
     sensors = {sensor.name: sensor for sensor in repository.sensor_defs if not sensor.name.startswith("default_")}
-    assert set(sensors) == {"recall_window", "reopened_periods"}
+    assert set(sensors) == {"recall_window", "reopened_periods", "stale_hits"}
     assert all(sensor.default_status == dg.DefaultSensorStatus.RUNNING for sensor in sensors.values())
     assert all(sensor.description for sensor in sensors.values())
     schedules = {schedule.name: schedule for schedule in repository.schedule_defs}
-    assert set(schedules) == {"warehouse_retention_schedule", "recall_retention_schedule"}
+    assert set(schedules) == {"warehouse_retention_schedule", "wordlists_retention_schedule", "recall_retention_schedule"}
     assert all(schedule.default_status == dg.DefaultScheduleStatus.RUNNING for schedule in schedules.values())
 
 
@@ -67,7 +71,8 @@ def test_another_catalogue_gives_other_assets(settings: Settings) -> None:
     shop = settings.model_copy(update={"catalogue": PROJECT_ROOT / "examples" / "shop" / "catalogue.yaml"})
     keys = {key.to_user_string() for key in build_definitions(settings=shop).resolve_all_asset_keys()}
     assert "warehouse/post" not in keys
-    assert len(keys) == 1 + 3
+    assert {key for key in keys if key.startswith("wordlists/")} == {"wordlists/article_hits"}
+    assert len(keys) == 1 + 3 + 1
 
 
 def test_resources_can_be_replaced(settings: Settings) -> None:

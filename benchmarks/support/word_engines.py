@@ -30,7 +30,7 @@ def ours(words: Sequence[str], transforms: tuple[str, ...] = ()) -> Scan:
 
     def scan(texts: pa.StringArray) -> pa.ListArray:
         hits = compiled.scan(texts)
-        return _lists(np.searchsorted(hits.row, np.arange(len(texts) + 1)), hits.word)
+        return _lists(np.concatenate([[0], np.cumsum(np.bincount(hits.row, minlength=len(texts)))]), hits.word)
 
     return scan
 
@@ -140,7 +140,7 @@ def _rows_of(texts: pa.StringArray, start: np.ndarray, end: np.ndarray, number: 
     row = np.searchsorted(offsets, start, side="right") - 1
     within = end <= offsets[row + 1]
     pairs = np.unique(row[within] << 32 | number[within])
-    return _lists(np.searchsorted(pairs >> 32, np.arange(len(texts) + 1)), (pairs & 0xFFFFFFFF).astype(np.int32))
+    return _lists(np.concatenate([[0], np.cumsum(np.bincount(pairs >> 32, minlength=len(texts)))]), (pairs & 0xFFFFFFFF).astype(np.int32))
 
 
 def _listed(found: list[list[int]]) -> pa.ListArray:

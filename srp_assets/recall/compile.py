@@ -115,7 +115,7 @@ class BatchPlan(Frozen):
     def probes(self, entity_name: str) -> tuple[Probe, ...]:
         """The distinct (feature, word list) pairs of an entity's scan, in the order of first use."""
         rules = (rule for place in self.places_of(entity_name) for node in place.logic for rule in rules_of(node))
-        return tuple(dict.fromkeys(Probe(rule.feature, str(rule.value)) for rule in rules if rule.match == "matches"))
+        return tuple(dict.fromkeys(probe_of(rule) for rule in rules if rule.match == "matches"))
 
     def active(self, place: Place, product: str, period: str, visible: bool) -> tuple[int, ...]:
         """The bits of a place's tasks that look at a (product, period, visible) partition."""
@@ -140,9 +140,14 @@ def text_features(node: Node | None) -> tuple[Feature, ...]:
     return tuple(dict.fromkeys(rule.feature for rule in rules_of(node) if rule.feature.kind == "text"))
 
 
+def probe_of(rule: Rule) -> Probe:
+    """What a rule looks for; its match is `matches`."""
+    return Probe(rule.feature, str(rule.value))
+
+
 def probes_of(node: Node | None) -> frozenset[Probe]:
     """The probes of one task's logic: whose hits are the task's."""
-    return frozenset(Probe(rule.feature, str(rule.value)) for rule in rules_of(node) if rule.match == "matches")
+    return frozenset(probe_of(rule) for rule in rules_of(node) if rule.match == "matches")
 
 
 def point_values(node: Node, column: str) -> frozenset[int | str] | None:

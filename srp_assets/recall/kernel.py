@@ -5,18 +5,19 @@ once over these bits (packed, eight rows a byte), and only rows that fit some ta
 `reference.py` says the same one row at a time. No framework but numpy and pyarrow.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 import pyarrow as pa
 
-from srp_assets.recall.compile import WORD_BITS, BatchPlan, Place, Probe, carried_columns, columns_of
+from srp_assets.recall.compile import WORD_BITS, BatchPlan, Place, Probe, carried_columns, columns_of, probe_of
+from srp_assets.recall.kept_hits import NO_ROWS, NOTHING_KEPT, KeptRows, ProbeHits
 from srp_assets.recall.rules import evaluate_rule, role_holds
-from srp_assets.strategy.resolved import AllOf, Feature, Node, Not, Rule
+from srp_assets.strategy.resolved import AllOf, Feature, Node, Not, Rule, rules_of
 from srp_assets.warehouse.schema import ARROW_TYPES
-from srp_assets.wordlists.hits import Hits
+from srp_assets.wordlists.scanner import Scanner
 from srp_assets.wordlists.shared_scanner import shared
 
 PackedBits = np.ndarray
@@ -95,80 +96,84 @@ class LogicTable:
 
 @dataclass
 class BatchRows:
-    """One batch of rows and what is known about it; scans each text feature at most once."""
+    """One batch of rows and what is known about it; scans each text feature at most once, and for no more lists than it must.
+
+    `kept` are hits that need no scan; `late` gives the columns that only rows that fit are asked for, of all rows of the batch.
+    """
 
     batch: pa.RecordBatch
     scanners: "ProbeScanners"
-    hits: dict[Feature, Hits] = field(default_factory=dict)
-    _by_list: dict[Feature, list[np.ndarray]] = field(default_factory=dict)
+    kept: KeptRows
+    late: Callable[[], pa.RecordBatch] | None
+    hits: dict[Feature, ProbeHits] = field(default_factory=dict)
+    rows_of: dict[Feature | None, dict[int, np.ndarray]] = field(default_factory=dict)
 
     def rule_bits(self, rule: Rule) -> PackedBits:
         """One bit a row for a rule."""
         if rule.match != "matches":
             return np.packbits(evaluate_rule(rule, self.batch), bitorder="little")
+        number = self.scanners.number(probe_of(rule))
+        kept = number in self.kept.probes
+        source = None if kept else rule.feature
+        if source not in self.rows_of:
+            self.rows_of[source] = (self.kept.hits if kept else self.feature_hits(rule.feature)).by_probe()
         held = np.zeros(self.batch.num_rows, dtype=bool)
-        held[self._rows_by_list(rule.feature)[self.scanners.list_number(Probe(rule.feature, str(rule.value)))]] = True
+        held[self.rows_of[source].get(number, NO_ROWS)] = True
         return np.packbits(held, bitorder="little")
 
-    def _rows_by_list(self, feature: Feature) -> list[np.ndarray]:
-        """The rows that each list of a feature's scanner hits: one pass over the hits for any number of rules."""
-        if feature not in self._by_list:
-            found = self.feature_hits(feature)
-            order = np.argsort(found.list, kind="stable")
-            bounds = np.searchsorted(found.list[order], np.arange(len(found.silenced) + 1))
-            self._by_list[feature] = np.split(found.row[order], bounds[1:-1])
-        return self._by_list[feature]
-
-    def feature_hits(self, feature: Feature) -> Hits:
-        """The hits of all lists that any task looks for in a feature."""
+    def feature_hits(self, feature: Feature) -> ProbeHits:
+        """The hits of all lists that any task looks for in a feature, but for those that are kept."""
         if feature not in self.hits:
-            self.hits[feature] = self.scanners.scan(feature, self.batch)
+            self.hits[feature] = self.scanners.scan(feature, self.batch, self.kept.probes)
         return self.hits[feature]
 
+    def chosen(self, name: str, rows: pa.Array) -> pa.Array:
+        """A column of chosen rows."""
+        if name in self.batch.schema.names or self.late is None:
+            return self.batch.column(name).take(rows)
+        return self.late().column(name).take(rows)
 
-class ProbeScanners:
-    """One scanner for each text feature, with the lists of all tasks."""
-
-    def __init__(self, plan: BatchPlan, probes: Sequence[Probe]) -> None:
-        self.probes = tuple(probes)
-        self._lists_of: dict[Feature, list[str]] = {}
-        for probe in self.probes:
-            self._lists_of.setdefault(probe.feature, []).append(probe.list_key)
-        self._scanners = {feature: shared([plan.lists[key] for key in keys]) for feature, keys in self._lists_of.items()}
-        self._list_numbers = {Probe(feature, key): place for feature, keys in self._lists_of.items() for place, key in enumerate(keys)}
-        number_of = {probe: number for number, probe in enumerate(self.probes)}
-        self._probe_numbers = {
-            feature: np.array([number_of[Probe(feature, key)] for key in keys], dtype=np.int64) for feature, keys in self._lists_of.items()
-        }
-
-    def list_number(self, probe: Probe) -> int:
-        """The number that the feature's scanner gives to a probe's list."""
-        return self._list_numbers[probe]
-
-    def scan(self, feature: Feature, batch: pa.RecordBatch) -> Hits:
-        """All hits in one feature of a batch."""
-        parts = [batch.column(part) for part in feature.parts]
-        compiled = self._scanners[feature]
-        return compiled.scan(parts[0]) if len(parts) == 1 else compiled.scan_parts(parts)
-
-    def packed_hits(self, rows: BatchRows, chosen: np.ndarray) -> pa.ListArray:
+    def packed_hits(self, chosen: np.ndarray) -> pa.ListArray:
         """The hits of chosen rows, each as one integer, sorted by (probe, word) within a row.
 
         Args:
-            rows: the batch, with the hits that its rules needed.
             chosen: int64, shape (chosen rows,), ascending.
         """
         row_parts, hit_parts = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.int64)]
-        for feature, hits in rows.hits.items():
+        for hits in (self.kept.hits, *self.hits.values()):
             place = np.searchsorted(chosen, hits.row)
-            kept = place < len(chosen)
-            kept[kept] = chosen[place[kept]] == hits.row[kept]
-            row_parts.append(place[kept])
-            hit_parts.append((self._probe_numbers[feature][hits.list[kept]] << HIT_WORD_BITS) | hits.word[kept].astype(np.int64))
+            is_chosen = place < len(chosen)
+            is_chosen[is_chosen] = chosen[place[is_chosen]] == hits.row[is_chosen]
+            row_parts.append(place[is_chosen])
+            hit_parts.append((hits.probe[is_chosen] << HIT_WORD_BITS) | hits.word[is_chosen])
         row_of, packed = np.concatenate(row_parts), np.concatenate(hit_parts)
         order = np.lexsort((packed, row_of))
         offsets = np.searchsorted(row_of[order], np.arange(len(chosen) + 1)).astype(np.int32)
         return pa.ListArray.from_arrays(pa.array(offsets), pa.array(packed[order]))
+
+
+class ProbeScanners:
+    """One scanner for each text feature, with the lists of all tasks; where hits of some lists are kept, one more with the others."""
+
+    def __init__(self, plan: BatchPlan, probes: Sequence[Probe]) -> None:
+        self._lists = plan.lists
+        self._probes = tuple(probes)
+        self._numbers = {probe: number for number, probe in enumerate(self._probes)}
+        self._scanners: dict[tuple[int, ...], Scanner] = {}
+
+    def number(self, probe: Probe) -> int:
+        """The number of a probe."""
+        return self._numbers[probe]
+
+    def scan(self, feature: Feature, batch: pa.RecordBatch, without: frozenset[int]) -> ProbeHits:
+        """All hits in one feature of a batch, but for those of some probes."""
+        numbers = tuple(number for number, probe in enumerate(self._probes) if probe.feature == feature and number not in without)
+        if numbers not in self._scanners:
+            self._scanners[numbers] = shared([self._lists[self._probes[number].list_key] for number in numbers])
+        parts = [batch.column(part) for part in feature.parts]
+        compiled = self._scanners[numbers]
+        found = compiled.scan(parts[0]) if len(parts) == 1 else compiled.scan_parts(parts)
+        return ProbeHits(found.row.astype(np.int64), np.array(numbers, dtype=np.int64)[found.list], found.word.astype(np.int64))
 
 
 @dataclass
@@ -203,6 +208,8 @@ class EntityKernel:
 
     def __init__(self, plan: BatchPlan, entity_name: str) -> None:
         self._plan = plan
+        self._entity_name = entity_name
+        self._early: dict[frozenset[int], tuple[str, ...]] = {}
         self._places = plan.places_of(entity_name)
         self._table = LogicTable()
         self._logic = {place.index: [self._table.add(node) for node in place.logic] for place in self._places}
@@ -211,6 +218,17 @@ class EntityKernel:
         self.columns = columns_of(plan, entity_name)
         self.carried = carried_columns(plan, entity_name)
         self.schema = scan_schema(plan, entity_name)
+
+    def early_columns(self, kept: frozenset[int]) -> tuple[str, ...]:
+        """The columns that tell which rows fit where some probes are kept: a text that no other rule asks can be read afterwards."""
+        if kept not in self._early:
+            rules = [rule for place in self._places for node in place.logic for rule in rules_of(node)]
+            asked = [rule for rule in rules if rule.match != "matches" or self._scanners.number(probe_of(rule)) not in kept]
+            needed = {part for rule in asked for part in rule.feature.parts}
+            needed |= {condition.column for place in self._places for condition in self._plan.catalogue.objects[place.object].where}
+            columns = self._plan.catalogue.entities[self._entity_name].columns
+            self._early[kept] = tuple(name for name in self.columns if name in needed or columns[name].kind != "text")
+        return self._early[kept]
 
     def active(self, product: str, period: str, visible: bool) -> list[tuple[Place, tuple[int, ...]]]:
         """The places, each with the bits of its tasks, that look at a partition."""
@@ -221,18 +239,26 @@ class EntityKernel:
         return self._active[key]
 
     def scan(
-        self, batch: pa.RecordBatch, product: str, active: Sequence[tuple[Place, tuple[int, ...]]], count: UnitCount
+        self,
+        batch: pa.RecordBatch,
+        product: str,
+        active: Sequence[tuple[Place, tuple[int, ...]]],
+        count: UnitCount,
+        kept: KeptRows = NOTHING_KEPT,
+        late: Callable[[], pa.RecordBatch] | None = None,
     ) -> Iterator[pa.RecordBatch]:
         """Scans one batch of rows of one partition: counts into `count`, yields the rows that fit, a batch for each place.
 
         Args:
-            batch: rows with `columns`.
+            batch: rows with `columns`, or with `early_columns` of what is kept.
             product: the partition's product.
             active: what `active` says of the partition.
             count: where the batch's rows are counted.
+            kept: the hits in these rows that need no scan.
+            late: called for the columns that the batch has not, if any of its rows fits.
         """
         count.scanned += batch.num_rows
-        rows = BatchRows(batch, self._scanners)
+        rows = BatchRows(batch, self._scanners, kept, late)
         known: dict[int, PackedBits] = {}
         roles: dict[str, PackedBits] = {}
         for place, bits in active:
@@ -258,9 +284,9 @@ class EntityKernel:
             words[:, bit // WORD_BITS] |= held[chosen].astype(np.uint64) << np.uint64(bit % WORD_BITS)
         offsets = np.arange(len(chosen) + 1, dtype=np.int32) * place.group.words
         bitmaps = pa.ListArray.from_arrays(pa.array(offsets), pa.array(words.reshape(-1).view(np.int64)))
-        carried = [rows.batch.column(name).take(pa.array(chosen)) for name in self.carried]
+        carried = [rows.chosen(name, pa.array(chosen)) for name in self.carried]
         constants = [pa.repeat(pa.scalar(place.index, pa.int32()), len(chosen)), pa.repeat(pa.scalar(product, pa.string()), len(chosen))]
-        hits = self._scanners.packed_hits(rows, chosen)
+        hits = rows.packed_hits(chosen)
         uncounted = [pa.nulls(len(chosen), field.type) for field in COUNT_FIELDS]
         return pa.RecordBatch.from_arrays([*constants, bitmaps, hits, *uncounted, *carried], schema=self.schema)
 

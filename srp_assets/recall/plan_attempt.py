@@ -11,6 +11,7 @@ from srp_assets.warehouse.orders import write_order
 from srp_assets.warehouse.plan_tables import snapshot_table
 from srp_assets.warehouse.registry_builds import Build
 from srp_assets.warehouse.storage import Storage
+from srp_assets.wordlists.registry import StandingHits
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Attempt:
         plan: what to answer.
         builds: the builds that the batch is pinned to, by entity.
         folder: the attempt's own folder, relative to the warehouse; nothing is written elsewhere.
+        hits: the hits of standing lists that are kept with these builds, by build.
     """
 
     spark: SparkSession
@@ -30,6 +32,7 @@ class Attempt:
     plan: BatchPlan
     builds: Mapping[str, Sequence[Build]]
     folder: str
+    hits: Mapping[int, StandingHits] = field(default_factory=dict)
     tables: dict[str, DataFrame] = field(default_factory=dict, init=False)
 
     @property

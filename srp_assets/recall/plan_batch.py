@@ -22,6 +22,7 @@ from srp_assets.recall.plan_small_groups import SmallGroups
 from srp_assets.warehouse.catalogue import Catalogue
 from srp_assets.warehouse.registry_builds import Build
 from srp_assets.warehouse.storage import Storage
+from srp_assets.wordlists.registry import StandingHits
 
 STEPS = 2
 
@@ -73,7 +74,7 @@ class BatchRun:
         attempt = self._attempt
         lookups = point_lookups(attempt.spark, self._plan, entity_name)
         self._lookups.update(lookups)
-        order = order_scan(self._plan, entity_name, attempt.builds.get(entity_name, ()), lookups)
+        order = order_scan(self._plan, entity_name, attempt.builds.get(entity_name, ()), lookups, attempt.hits)
         if not order.units:
             self.scans[entity_name] = attempt.spark.createDataFrame([], from_arrow_schema(scan_schema(self._plan, entity_name)))
             self._counted[entity_name] = {}
@@ -121,6 +122,7 @@ def run_batch(
     *,
     broadcast_rows: int,
     worker_rows: int,
+    hits: Mapping[int, StandingHits] | None = None,
     progress: Progress | None = None,
 ) -> BatchResult:
     """Answers all tasks together; writes only below `folder`.
@@ -134,7 +136,8 @@ def run_batch(
         folder: the attempt's own folder, relative to the warehouse.
         broadcast_rows: join keys up to this number are broadcast; more go through the bucketed join.
         worker_rows: groups of tasks whose objects have up to so many candidates are joined in the memory of one worker.
+        hits: the hits of standing lists that are kept with these builds, by build: what they answer is not looked for again.
         progress: called with the step, steps done and steps in all.
     """
-    attempt = Attempt(spark, storage, plan_of(catalogue, tasks), builds, folder)
+    attempt = Attempt(spark, storage, plan_of(catalogue, tasks), builds, folder, hits or {})
     return BatchRun(attempt, broadcast_rows=broadcast_rows, worker_rows=worker_rows, progress=progress).run()

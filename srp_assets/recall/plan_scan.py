@@ -6,7 +6,8 @@ the workers as one file that each reads once; nothing big travels in a closure.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
+from types import MappingProxyType
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -16,6 +17,7 @@ from pyspark.sql.pandas.types import from_arrow_schema
 
 from srp_assets.recall.batch import Cell, needed_cells
 from srp_assets.recall.compile import BatchPlan, Place, point_values
+from srp_assets.recall.kept_hits import KeptProbe, KeptUnit, kept_probes, read_kept
 from srp_assets.recall.kernel import COUNT_PLACE, EntityKernel, UnitCount, count_row, scan_schema
 from srp_assets.recall.orders import read_plan
 from srp_assets.strategy.resolved import Frozen
@@ -24,14 +26,20 @@ from srp_assets.warehouse.registry_builds import Build, BuildFile
 from srp_assets.warehouse.scan_units import ScanUnit, spread, unit_of
 from srp_assets.warehouse.schema import ARROW_TYPES
 from srp_assets.warehouse.storage import Storage
+from srp_assets.wordlists.registry import StandingHits
 
 
 class ScanOrder(Frozen):
-    """What the workers of one entity's scan read beside the plan: the units, and those of each slot (one Spark task)."""
+    """What the workers of one entity's scan read beside the plan: the units, and those of each slot (one Spark task).
+
+    `kept` are the hits that need no scan, for the units whose build has them; `answers` the probes that such hits answer.
+    """
 
     entity: str
     units: tuple[ScanUnit, ...]
     slots: tuple[tuple[int, ...], ...]
+    kept: dict[int, KeptUnit] = {}
+    answers: tuple[tuple[KeptProbe, ...], ...] = ()
 
 
 Counted = dict[str, tuple[int, dict[tuple[int, int], int]]]
@@ -45,7 +53,13 @@ class PointLookup:
     buckets: frozenset[int]
 
 
-def order_scan(plan: BatchPlan, entity_name: str, builds: Sequence[Build], lookups: Mapping[tuple[int, int], PointLookup]) -> ScanOrder:
+def order_scan(
+    plan: BatchPlan,
+    entity_name: str,
+    builds: Sequence[Build],
+    lookups: Mapping[tuple[int, int], PointLookup],
+    hits: Mapping[int, StandingHits] = MappingProxyType({}),
+) -> ScanOrder:
     """Chooses the files that some task must look into, and spreads them evenly over slots.
 
     Args:
@@ -53,19 +67,28 @@ def order_scan(plan: BatchPlan, entity_name: str, builds: Sequence[Build], looku
         entity_name: the entity to scan.
         builds: the entity's builds that the batch is pinned to.
         lookups: the tasks, as (place, bit), that only look into some buckets.
+        hits: the hits of standing lists that are kept, by build.
     """
-    places = plan.places_of(entity_name)
-    units = tuple(
-        unit_of(build, file)
-        for build in builds
-        for file in build.files
-        if any(
-            _looks_into(place, bit, file, lookups)
-            for place in places
-            for bit in plan.active(place, build.product, build.period, file.visible)
-        )
-    )
-    return ScanOrder(entity=entity_name, units=units, slots=spread([unit.bytes for unit in units]))
+    places, probes = plan.places_of(entity_name), plan.probes(entity_name)
+    # Builds whose hits are of the same lists, most of them, answer the same probes.
+    by_digest = {found.digest: kept_probes(probes, plan.lists, found) for found in hits.values() if found.entity == entity_name}
+    answers = tuple(dict.fromkeys(answered for answered in by_digest.values() if answered))
+    units: list[ScanUnit] = []
+    kept: dict[int, KeptUnit] = {}
+    for build in builds:
+        found = hits.get(build.build_id)
+        for number, file in enumerate(build.files):
+            if not any(
+                _looks_into(place, bit, file, lookups)
+                for place in places
+                for bit in plan.active(place, build.product, build.period, file.visible)
+            ):
+                continue
+            if found is not None and by_digest[found.digest]:
+                answered = answers.index(by_digest[found.digest])
+                kept[len(units)] = KeptUnit(answers=answered, path=found.path_of(number), file=number)
+            units.append(unit_of(build, file))
+    return ScanOrder(entity=entity_name, units=tuple(units), slots=spread([unit.bytes for unit in units]), kept=kept, answers=answers)
 
 
 def point_lookups(spark: SparkSession, plan: BatchPlan, entity_name: str) -> dict[tuple[int, int], PointLookup]:
@@ -115,20 +138,45 @@ def _scanner_of_slots(storage: Storage, plan_path: str, order_path: str) -> Call
             kernel = _kernel(storage.location, plan_path, order_path)
             for slot in batch.column(0).to_pylist():
                 for index in order.slots[slot]:
-                    yield from scan_unit(storage, kernel, order.units[index], index)
+                    yield from scan_unit(storage, kernel, order, index)
 
     return scan_slots
 
 
-def scan_unit(storage: Storage, kernel: EntityKernel, unit: ScanUnit, index: int) -> Iterator[pa.RecordBatch]:
-    """Scans one file in batches of bounded size."""
-    count = UnitCount()
+def scan_unit(storage: Storage, kernel: EntityKernel, order: ScanOrder, index: int) -> Iterator[pa.RecordBatch]:
+    """Scans one file in batches of bounded size; a text whose hits are kept is read only of row groups with rows that fit."""
+    unit, count = order.units[index], UnitCount()
     active = kernel.active(unit.product, unit.period, unit.visible)
+    kept = read_kept(storage, order.kept.get(index), order.answers)
+    early = kernel.early_columns(kept.probes)
+    late = [name for name in kernel.columns if name not in early]
     with storage.filesystem.open_input_file(storage.path(unit.path)) as stream:
-        for batch in pq.ParquetFile(stream).iter_batches(unit.batch_rows, columns=list(kernel.columns), use_threads=False):
-            ordered = batch.select(list(kernel.columns))
-            yield from kernel.scan(ordered, unit.product, active, count)
+        file = pq.ParquetFile(stream)
+        for group in range(file.num_row_groups):
+            texts = LateColumns(file, group, late)
+            start = 0
+            for batch in file.iter_batches(unit.batch_rows, row_groups=[group], columns=list(early), use_threads=False):
+                known = kept.within(count.scanned, batch.num_rows)
+                texts_of_batch = partial(texts.slice, start, batch.num_rows) if late else None
+                yield from kernel.scan(batch.select(list(early)), unit.product, active, count, known, texts_of_batch)
+                start += batch.num_rows
     yield count_row(index, count, kernel.schema)
+
+
+class LateColumns:
+    """Columns of a row group that are read when the first of its rows is asked for."""
+
+    def __init__(self, file: pq.ParquetFile, group: int, names: Sequence[str]) -> None:
+        self._file = file
+        self._group = group
+        self._names = list(names)
+        self._rows: pa.Table | None = None
+
+    def slice(self, start: int, rows: int) -> pa.RecordBatch:
+        """The columns of some of its rows."""
+        if self._rows is None:
+            self._rows = self._file.read_row_group(self._group, columns=self._names, use_threads=False)
+        return self._rows.slice(start, rows).combine_chunks().to_batches()[0]
 
 
 def cells_of(

@@ -149,12 +149,12 @@ def collect_manifest(written: DataFrame) -> list[Manifest]:
         return [Manifest(**row) for row in written.toArrow().to_pylist()]
     except (PySparkException, grpc.RpcError) as error:
         raise Unavailable(
-            f"Spark could not build: {_cause(str(error))}", remedy="build again once that is corrected; the old build stays"
+            f"Spark could not build: {cause_of(str(error))}", remedy="build again once that is corrected; the old build stays"
         ) from error
 
 
-def _cause(message: str) -> str:
-    """What a Python worker raised, or the first line of Spark's own message."""
+def cause_of(message: str) -> str:
+    """Why Spark failed: what a Python worker raised, or the first line of Spark's own message."""
     _, found, traceback = message.rpartition("Traceback (most recent call last):")
     lines = [line for line in (traceback if found else message).splitlines() if line.strip()]
     unindented = [line for line in lines if not line.startswith(" ")]

@@ -137,7 +137,7 @@ def current_builds(
 ) -> list[Build]:
     """The builds that are the table now, by product and period; `first` and `last` are periods, both included."""
     table = warehouse_build.c
-    chosen = and_(table.current, _within(table, entity, products, first, last))
+    chosen = and_(table.current, within(table, entity, products, first, last))
     return _builds(connection, select(warehouse_build).where(chosen).order_by(table.product, table.period))
 
 
@@ -165,12 +165,17 @@ def stale_periods(
         .where(
             or_(landing.c.stored > 0, landing.c.tombstones > 0),
             or_(warehouse_build.c.build_id.is_(None), warehouse_build.c.through_ingest < landing.c.ingest_id),
-            _within(landing.c, entity, products, first, last),
+            within(landing.c, entity, products, first, last),
             true() if through is None else landing.c.ingest_id <= through,
         )
         .order_by(*named)
     )
     return [PeriodKey(*row) for row in connection.execute(statement)]
+
+
+def newest_build(connection: Connection) -> int:
+    """The id of the build that was recorded last; 0 where there is none."""
+    return int(connection.execute(select(func.max(warehouse_build.c.build_id))).scalar() or 0)
 
 
 def stored_rows(connection: Connection, entity: str, through: int) -> dict[PeriodKey, int]:
@@ -223,13 +228,13 @@ def ledger(
     Rejects without a usable date are counted in the period `unknown`, which is never built.
     """
     chosen = warehouse_build.c.current if run_id is None else warehouse_build.c.run_id == run_id
-    in_range = _within(warehouse_build.c, entity, products, first, last)
+    in_range = within(warehouse_build.c, entity, products, first, last)
     # A step that was tried again has built twice in one run: the last one counts.
     found = _builds(connection, select(warehouse_build).where(chosen, in_range).order_by(warehouse_build.c.build_id))
     builds = {build.key: build for build in found}
     counts: dict[PeriodKey, dict[str, int]] = {key: dict.fromkeys(LANDED_COUNTS, 0) for key in builds}
     changed: dict[PeriodKey, int] = {}
-    for row in connection.execute(select(landing).where(_within(landing.c, entity, products, first, last))):
+    for row in connection.execute(select(landing).where(within(landing.c, entity, products, first, last))):
         key = PeriodKey(row.entity, row.product, row.period)
         if run_id is not None and (key not in builds or row.ingest_id > builds[key].through_ingest):
             continue
@@ -258,7 +263,8 @@ def build_folders(connection: Connection) -> set[str]:
     return {"/".join(file["path"].split("/")[:3]) for build_files in files for file in build_files}
 
 
-def _within(table: Any, entity: str | None, products: Collection[str] | None, first: str | None, last: str | None) -> ColumnElement[bool]:
+def within(table: Any, entity: str | None, products: Collection[str] | None, first: str | None, last: str | None) -> ColumnElement[bool]:
+    """The rows of a table by period that are of these; None asks nothing, `first` and `last` are both included."""
     conditions = [true()]
     if entity is not None:
         conditions.append(table.entity == entity)

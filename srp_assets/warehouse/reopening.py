@@ -33,9 +33,9 @@ class PeriodSpan:
 
 @dataclass(frozen=True)
 class Asked:
-    """How often a span was asked for as of an ingest, and when it may be asked for again."""
+    """How often a span was asked for as of some state (the newest ingest, say), and when it may be asked for again."""
 
-    through_ingest: int
+    as_of: int | str
     times: int
     again_at: datetime
 
@@ -59,18 +59,18 @@ def spans(stale: Iterable[PeriodKey], periods: Sequence[str]) -> list[PeriodSpan
 
 
 def due(
-    wanted: Iterable[PeriodSpan], building: Sequence[PeriodSpan], memory: Mapping[str, Asked], through_ingest: int, now: datetime
+    wanted: Iterable[PeriodSpan], building: Sequence[PeriodSpan], memory: Mapping[str, Asked], as_of: int | str, now: datetime
 ) -> tuple[list[PeriodSpan], dict[str, Asked]]:
     """What to ask for now, and what to remember.
 
-    A span waits while a run builds any of its periods. One that was asked for and is still wanted, although nothing new landed, has failed:
-    it waits twice as long each time, so that a build that cannot succeed does not keep the machine busy.
+    A span waits while a run builds any of its periods. One that was asked for and is still wanted, although nothing has changed since, has
+    failed: it waits twice as long each time, so that a build that cannot succeed does not keep the machine busy.
     """
     asked: list[PeriodSpan] = []
     remembered: dict[str, Asked] = {}
     for span in wanted:
         before = memory.get(span.name)
-        if before is not None and before.through_ingest != through_ingest:
+        if before is not None and before.as_of != as_of:
             before = None
         if any(span.overlaps(other) for other in building) or (before is not None and now < before.again_at):
             if before is not None:
@@ -79,5 +79,5 @@ def due(
         times = before.times + 1 if before else 1
         wait = min(FIRST_WAIT * 2 ** min(times - 1, 16), LONGEST_WAIT)
         asked.append(span)
-        remembered[span.name] = Asked(through_ingest, times, now + wait)
+        remembered[span.name] = Asked(as_of, times, now + wait)
     return asked, remembered

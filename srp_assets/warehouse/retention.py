@@ -26,21 +26,21 @@ def delete_old_builds(engine: Engine, storage: Storage, before: datetime) -> tup
         forget_builds(connection, retired)
         named = build_folders(connection)
     abandoned = min(before, datetime.now(UTC) - BROKEN_OFF_AFTER)
-    left = [folder for folder, touched in _run_folders(storage).items() if folder not in named and touched < abandoned]
+    left = [folder for folder, touched in run_folders(storage, BUILDS_FOLDER).items() if folder not in named and touched < abandoned]
     for folder in left:
         storage.delete_tree(folder)
     return len(retired), len(left)
 
 
-def _run_folders(storage: Storage) -> dict[str, datetime]:
-    """The folders of build runs, with the time of the newest change in them."""
-    root = storage.path(BUILDS_FOLDER)
+def run_folders(storage: Storage, below: str) -> dict[str, datetime]:
+    """The folders of runs, `<below>/<entity>/<run>`, with the time of the newest change in them."""
+    root = storage.path(below)
     touched: dict[str, datetime] = {}
     for entry in storage.filesystem.get_file_info(fs.FileSelector(root, recursive=True, allow_not_found=True)):
         parts = entry.path[len(root) :].strip("/").split("/")
         if len(parts) < 2:
             continue
-        folder = "/".join((BUILDS_FOLDER, *parts[:2]))
+        folder = "/".join((below, *parts[:2]))
         # A folder in an object store has no time of its own: its files have.
         changed = datetime.fromtimestamp(entry.mtime_ns / 1e9, UTC) if entry.mtime_ns else datetime.min.replace(tzinfo=UTC)
         touched[folder] = max(changed, touched.get(folder, changed))

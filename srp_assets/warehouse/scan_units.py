@@ -1,9 +1,13 @@
 """What a scan reads, file by file, and how files are spread over Spark tasks. No framework but pyarrow."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from srp_assets.warehouse.catalogue import Strict
 from srp_assets.warehouse.registry_builds import Build, BuildFile
+from srp_assets.warehouse.storage import Storage
 
 BATCH_BYTES = 32 * 2**20
 """About how much of a file's text a worker holds at once; a row's decoded size is taken as four times its size in the file."""
@@ -60,3 +64,10 @@ def spread(sizes: Sequence[int]) -> tuple[tuple[int, ...], ...]:
         slots[lightest].append(place)
         loads[lightest] += sizes[place]
     return tuple(tuple(sorted(slot)) for slot in slots)
+
+
+def read_unit(storage: Storage, unit: ScanUnit, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """The rows of a built file, some of its columns, in batches of bounded size."""
+    with storage.filesystem.open_input_file(storage.path(unit.path)) as stream:
+        for batch in pq.ParquetFile(stream).iter_batches(unit.batch_rows, columns=list(columns), use_threads=False):
+            yield batch.select(list(columns))

@@ -34,10 +34,10 @@ class Automaton:
     depths: Array
     shorter: Array
     bits: Array
-    keys: Array
-    states: Array
+    grams: Array
     masks: Array
     symbol_bits: Array
+    is_mixed: Array
     entry_of: Array
     demand_bounds: Array
     demands_of: Array
@@ -71,12 +71,9 @@ class Automaton:
         entry_of[np.fromiter(map(number.__getitem__, words), dtype=np.int64, count=len(words))] = np.arange(len(words))
         demanded = [served.get(pattern, ()) for pattern in patterns] if served else []
         watched = int(np.sum(gram_lengths > 1))
-        bits = np.zeros(min(_power_of_two(watched), grams.MOST_WORDS), dtype=np.uint64)
-        keys = np.zeros(_power_of_two(2 * watched), dtype=np.uint64)
-        states = np.zeros(len(keys), dtype=np.int32)
-        grams.watch(
-            alphabet.symbols, bounds, gram_lengths, np.array(lengths_watched, np.uint8), symbol_bits, grams.TAGS, table, bits, keys, states
-        )
+        bits = np.zeros(min(_power_of_two(watched // grams.KEYS_PER_WORD), grams.MOST_WORDS), dtype=np.uint64)
+        gram_table = np.zeros(2 * _power_of_two(2 * watched), dtype=np.uint64)
+        grams.watch(alphabet.symbols, bounds, gram_lengths, symbol_bits, table, bits, gram_table)
         masks = np.zeros(windows.MOST_WINDOWS, dtype=np.uint64)
         masks[: len(lengths_watched)] = [(1 << (symbol_bits * length)) - 1 for length in lengths_watched]
         arrays = {
@@ -85,10 +82,10 @@ class Automaton:
             "depths": depths,
             "shorter": shorter,
             "bits": bits,
-            "keys": keys,
-            "states": states,
+            "grams": gram_table,
             "masks": masks,
             "symbol_bits": np.array([symbol_bits], dtype=np.uint64),
+            "is_mixed": np.array([len(lengths_watched) > 1 or bool(np.any(lengths == 1))]),
             "entry_of": entry_of,
             "demand_bounds": np.cumsum([0, *map(len, demanded)], dtype=np.int32),
             "demands_of": np.array([demand for demands in demanded for demand in demands], dtype=np.int32),
@@ -134,7 +131,9 @@ class Automaton:
             units,
             self.codes,
             Trie(self.table, self.depths, self.shorter),
-            Grams(self.bits, _shift(self.bits), self.keys, self.states, _shift(self.keys), self.masks, self.symbol_bits[0]),
+            Grams(
+                self.bits, _shift(self.bits), self.grams, _shift(self.grams[::2]), self.masks, self.symbol_bits[0], bool(self.is_mixed[0])
+            ),
             Rules(read_only((self.entry_of >= 0).view(np.uint8)), self.demand_bounds, self.demands_of, self.demands, self.required),
             np.full(len(self.entry_of), -1, np.int64),
             np.empty(rule_count + 1, np.int32),

@@ -4,8 +4,8 @@ A state is a row of four numbers in one int32 array:
 
     base        the child by symbol c, if there is one, is the row base ^ c
     check       the parent; a row whose check is not the state itself is no child of it
-    fail        the state of the longest proper suffix that is a state too; its complement (negative) if no pattern's gram ends at the
-                state or at any of its suffixes: a scan need not follow the automaton there (`windows.py`)
+    fail        the state of the longest proper suffix that is a state too; its complement (negative) if no pattern's gram ends at
+                that suffix or at any suffix of it: a scan need not follow the automaton there (`windows.py`)
     pattern     the longest pattern that ends at the state, or -1; `shorter` gives the next one that ends with it
 """
 
@@ -211,7 +211,7 @@ def link(table: Array, shorter: Array, rows: Array, depths: Array, grams: Array)
                 suffix = child
                 break
         quiet[row] = depths[row] < ends_at[row] and quiet[suffix]
-        table[FIELDS * row + FAIL] = ~suffix if quiet[row] else suffix
+        table[FIELDS * row + FAIL] = ~suffix if quiet[suffix] else suffix
         longest = table[FIELDS * suffix + PATTERN]
         pattern = table[FIELDS * row + PATTERN]
         if pattern >= 0:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import re2
 
-from srp_assets.wordlists.text_column import TextColumn
+from srp_assets.wordlists.text_column import Utf8Texts
 
 RE2_MEMORY = 256 << 20
 """Bytes that re2 may use for its automata before it starts over, which is slow (its own default is 8 MB)."""
@@ -47,11 +47,11 @@ class Filters:
         """The compiled filters, where hyperscan compiled them; else nothing."""
         return b"" if self._hyperscan is None or self._database is None else bytes(self._hyperscan.dumpb(self._database))
 
-    def candidates(self, column: TextColumn) -> tuple[Int64s, Int64s]:
+    def candidates(self, texts: Utf8Texts) -> tuple[Int64s, Int64s]:
         """The rows that pass filters and the numbers of these, each pair once; nulls pass none."""
         if self._database is not None:
-            return self._by_hyperscan(column)
-        return self._by_re2(column) if self._set is not None else (np.empty(0, np.int64), np.empty(0, np.int64))
+            return self._by_hyperscan(texts)
+        return self._by_re2(texts) if self._set is not None else (np.empty(0, np.int64), np.empty(0, np.int64))
 
     def _compiled(self, hyperscan: ModuleType, filters: Sequence[tuple[int, str]]) -> Any:
         """The database of the filters. A filter that hyperscan does not take is refused: its pattern has to be looked for in every text."""
@@ -74,8 +74,7 @@ class Filters:
         found.Compile()
         return found
 
-    def _by_hyperscan(self, column: TextColumn) -> tuple[Int64s, Int64s]:
-        buffer, bounds = _utf8(column)
+    def _by_hyperscan(self, texts: Utf8Texts) -> tuple[Int64s, Int64s]:
         if not hasattr(self._of_thread, "scratch"):
             self._of_thread.scratch = self._hyperscan.Scratch(self._database)  # type: ignore[union-attr]
         numbers: list[int] = []
@@ -85,20 +84,19 @@ class Filters:
             numbers.append(number)
             ends.append(end)
 
-        self._database.scan(buffer, match_event_handler=note, scratch=self._of_thread.scratch)
+        self._database.scan(texts.data.data, match_event_handler=note, scratch=self._of_thread.scratch)
         # The row that holds the last byte of the match.
-        rows = np.searchsorted(bounds, np.array(ends, np.int64) - 1, side="right") - 1
+        rows = np.searchsorted(texts.starts, np.array(ends, np.int64) - 1, side="right") - 1
         width = int(self._numbers.max()) + 1
-        pairs = np.unique(rows * width + np.array(numbers, np.int64))
+        pairs = np.unique((rows * width + np.array(numbers, np.int64))[texts.is_there[rows]])
         return pairs // width, pairs % width
 
-    def _by_re2(self, column: TextColumn) -> tuple[Int64s, Int64s]:
-        buffer, bounds = _utf8(column)
+    def _by_re2(self, texts: Utf8Texts) -> tuple[Int64s, Int64s]:
         everything = range(len(self._numbers))
         rows: list[int] = []
         places: list[int] = []
-        for row in np.flatnonzero(column.is_there).tolist():
-            passed = self._set.Match(buffer[bounds[row] : bounds[row + 1]])
+        for row in np.flatnonzero(texts.is_there).tolist():
+            passed = self._set.Match(texts.text(row))
             here = everything if passed is None else [place for place in passed if place < len(self._numbers)]
             rows += [row] * len(here)
             places += here
@@ -143,14 +141,3 @@ def _is_taken(hyperscan: ModuleType, one: tuple[int, str]) -> bool:
     except hyperscan.error:
         return False
     return True
-
-
-def _utf8(column: TextColumn) -> tuple[bytes, Int64s]:
-    """All texts one after the other in UTF-8, and where each begins."""
-    codes = column.codes
-    widths = np.ones(len(codes), np.uint8)
-    for first in (0x80, 0x800, 0x10000):
-        widths += codes >= first
-    places = np.zeros(len(codes) + 1, np.int64)
-    np.cumsum(widths, out=places[1:])
-    return codes.tobytes().decode("utf-32-le").encode(), places[column.bounds]

@@ -52,36 +52,27 @@ def _expand(
             count += 1
 
 
-@kernel(types.int64(INT64S, INT64S, OUT_INT64S, OUT_INT64S, OUT_INT32S, OUT_INT32S, OUT_INT32S, OUT_BOOLS, OUT_INT64S))
-def _settle(
-    rows: Array, keys: Array, starts: Array, sorted_keys: Array, out_rows: Array, out_lists: Array, out_words: Array, out_crosses: Array,
-    silenced: Array,
-) -> int:  # fmt: skip
-    """Sorts keys by row and within rows, and lets exemptions silence their lists; answers how many hits are left.
+@kernel(types.int64(INT64S, OUT_INT64S, OUT_INT32S, OUT_INT32S, OUT_INT32S, OUT_BOOLS, OUT_INT64S))
+def _settle(rows: Array, keys: Array, out_rows: Array, out_lists: Array, out_words: Array, out_crosses: Array, silenced: Array) -> int:
+    """Sorts the keys of each row, and lets exemptions silence their lists; answers how many hits are left.
 
-    `rows` and `keys` are what `_expand` wrote, for all engines; `starts` (zeros, one more than the column has rows) and `sorted_keys` are
-    used up; the arrays `out_..` are filled, and `silenced` counts up.
+    `rows`, ascending, and `keys` are what `_expand` wrote, for all engines; the arrays `out_..` are filled, and `silenced` counts up.
     """
-    for place in range(len(rows)):
-        starts[rows[place] + 1] += 1
-    for row in range(len(starts) - 1):
-        starts[row + 1] += starts[row]
-    for place in range(len(rows)):
-        sorted_keys[starts[rows[place]]] = keys[place]
-        starts[rows[place]] += 1
     count, start = 0, 0
-    for row in range(len(starts) - 1):
-        stop = starts[row]
+    while start < len(rows):
+        row, stop = rows[start], start + 1
+        while stop < len(rows) and rows[stop] == row:
+            stop += 1
         for gap in _GAPS:
             for place in range(start + gap, stop):
-                key, before = sorted_keys[place], place - gap
-                while before >= start and sorted_keys[before] > key:
-                    sorted_keys[before + gap] = sorted_keys[before]
+                key, before = keys[place], place - gap
+                while before >= start and keys[before] > key:
+                    keys[before + gap] = keys[before]
                     before -= gap
-                sorted_keys[before + gap] = key
+                keys[before + gap] = key
         exempt, silent = np.int64(-1), np.int64(-1)
         for place in range(start, stop):
-            key = sorted_keys[place]
+            key = keys[place]
             list_, word = key >> 33, ((key >> 1) & 0xFFFFFFFF) - 1
             if word == EXEMPTION:
                 exempt = list_
@@ -96,22 +87,24 @@ def _settle(
     return count
 
 
-def settled(found: Sequence[tuple[Found, Int32s, Int32s]], row_count: int, list_count: int) -> Hits:
+def settled(found: Sequence[tuple[Found, Int32s, Int32s]], list_count: int) -> Hits:
     """Hits, from what engines found in a column.
 
     Args:
         found: what each engine found; where the (list, word) pairs behind each of its entries begin; and these pairs, one after the other,
             a word being `EXEMPTION` for an exemption.
-        row_count: the rows of the column.
         list_count: the lists.
     """
     counts = [int(np.sum(bounds[hits.entry + 1] - bounds[hits.entry])) for hits, bounds, _ in found]
-    rows, keys, sorted_keys = (np.empty(sum(counts), dtype=np.int64) for _ in range(3))
+    rows, keys = (np.empty(sum(counts), dtype=np.int64) for _ in range(2))
     for (hits, bounds, behind), first in zip(found, np.cumsum([0, *counts]).tolist(), strict=False):
         _expand(hits.row, hits.entry, hits.crosses, bounds, behind, rows, keys, first)
+    if bool(np.any(rows[1:] < rows[:-1])):
+        by_row = np.argsort(rows, kind="stable")
+        rows, keys = rows[by_row], keys[by_row]
     out: list[Array] = [np.empty(len(rows), dtype=dtype) for dtype in (np.int32, np.int32, np.int32, np.bool_)]
     silenced = np.zeros(list_count, dtype=np.int64)
-    count = _settle(rows, keys, np.zeros(row_count + 1, dtype=np.int64), sorted_keys, *out, silenced)
+    count = _settle(rows, keys, *out, silenced)
     row, list_, word, crosses = (array[:count] for array in out)
     return Hits(row, list_, word, crosses, silenced)
 

@@ -8,7 +8,7 @@ time.
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -23,13 +23,17 @@ from srp_assets.wordlists.pattern_automaton import automata_of
 from srp_assets.wordlists.pattern_filter import filter_of
 from srp_assets.wordlists.pattern_kernel import Tables, found, pack
 from srp_assets.wordlists.patterns import PatternEntry, compiled, read_entry, split_word
-from srp_assets.wordlists.text_column import ColumnFold, TextColumn, read_column
+from srp_assets.wordlists.text_column import ColumnFold, TextColumn, Utf8Texts, read_texts, utf8_of
 
 TRIAL_SECONDS = 10.0
 """How long a pattern that refers back may be tried on the texts of one call of `scan`, which takes a hundredth of that for all patterns
 together; a pattern that needs more would take hours for a platform."""
 
+MAX_PAIRS = 1 << 20
+"""Pairs of a text and a pattern without a filter that are looked at at a time."""
+
 Int64s = npt.NDArray[np.int64]
+Pairs = tuple[Int64s, Int64s]
 
 
 class PatternOutOfTime(Exception):
@@ -85,8 +89,9 @@ class PatternEngine:
         spent: dict[int, float] = {}
         hits = [np.empty(0, np.int64)]
         for part in parts:
-            column = read_column(part)
-            hits += [rows * width + entries for rows, entries in (self._scan_group(group, column, spent) for group in self._groups)]
+            texts = read_texts(part)
+            for group in self._groups:
+                hits += self._scan_group(group, texts, spent)
         both = np.unique(np.concatenate(hits))
         return Found(both // width, both % width, np.zeros(len(both), np.bool_))
 
@@ -114,15 +119,16 @@ class PatternEngine:
         fold = ColumnFold.of(self._entries[numbers[0]].fold)
         return _Group(fold, filters, acrostics_of(acrostics) if acrostics else None, np.array(in_every_text, np.int64))
 
-    def _scan_group(self, group: "_Group", column: TextColumn, spent: dict[int, float]) -> tuple[Int64s, Int64s]:
-        folded = group.fold(column)
-        rows, entries = group.candidates(folded)
-        is_hit = found(self._tables, rows, entries, folded.codes, folded.bounds)
-        rows, entries = rows[is_hit], entries[is_hit]
-        if self._tried:
-            kept = [self._is_found(int(entry), folded.text(row), spent) for row, entry in zip(rows, entries, strict=True)]
-            rows, entries = rows[kept], entries[kept]
-        return rows, entries
+    def _scan_group(self, group: "_Group", texts: Utf8Texts, spent: dict[int, float]) -> Iterator[Int64s]:
+        """The hits of a group as row * number of entries + entry."""
+        column, chosen, pairs = group.candidates(texts)
+        for places, entries in pairs:
+            is_hit = found(self._tables, places, entries, column.codes, column.bounds)
+            places, entries = places[is_hit], entries[is_hit]
+            if self._tried:
+                kept = [self._is_found(int(entry), column.text(place), spent) for place, entry in zip(places, entries, strict=True)]
+                places, entries = places[kept], entries[kept]
+            yield chosen[places] * len(self._entries) + entries
 
     def _is_found(self, entry: int, text: str, spent: dict[int, float]) -> bool:
         """Whether a pattern whose automaton hits is really there: only one that has to be tried may not be."""
@@ -159,13 +165,25 @@ class _Group:
     acrostics: Acrostics | None
     in_every_text: Int64s
 
-    def candidates(self, column: TextColumn) -> tuple[Int64s, Int64s]:
-        """Rows and entries that may hit; no null among them."""
-        pairs = [self.filters.candidates(column)]
+    def candidates(self, texts: Utf8Texts) -> tuple[TextColumn, Int64s, Iterator[Pairs]]:
+        """Which texts may hit.
+
+        Returns:
+            Transformed texts, the row of each of them, and pairs: the places of texts among these, and entries. No null is in a pair.
+        """
+        if self.fold.is_identity and self.acrostics is None and not len(self.in_every_text):
+            rows, entries = self.filters.candidates(texts)
+            chosen, places = np.unique(rows, return_inverse=True)
+            return texts.column(chosen), chosen, iter([(places, entries)])
+        column = self.fold(texts.column())
+        return column, np.arange(len(column.is_there)), self._pairs(column, texts if self.fold.is_identity else utf8_of(column))
+
+    def _pairs(self, column: TextColumn, texts: Utf8Texts) -> Iterator[Pairs]:
+        yield self.filters.candidates(texts)
         if self.acrostics is not None:
-            pairs.append(candidates(self.acrostics, column.codes, column.bounds))
-        if len(self.in_every_text):
-            rows = np.flatnonzero(column.is_there)
-            pairs.append((np.repeat(rows, len(self.in_every_text)), np.tile(self.in_every_text, len(rows))))
-        rows, entries = (np.concatenate(column_) for column_ in zip(*pairs, strict=True))
-        return rows, entries
+            yield candidates(self.acrostics, column.codes, column.bounds)
+        rows = np.flatnonzero(column.is_there)
+        step = max(1, MAX_PAIRS // max(1, len(rows)))
+        for start in range(0, len(self.in_every_text), step):
+            some = self.in_every_text[start : start + step]
+            yield np.repeat(rows, len(some)), np.tile(some, len(rows))

@@ -9,6 +9,7 @@ repetitions. Candidates are confirmed by `pattern_kernel.py`.
 import math
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import lru_cache
 
 from srp_assets.wordlists.pattern_sets import CodePoints, size, united
 from srp_assets.wordlists.pattern_tree import At, Atomic, Chars, Concat, Either, Group, Look, Node, Pattern, Repeat
@@ -104,6 +105,7 @@ def _bits_of(node: Node) -> float:
     return 0.0
 
 
+@lru_cache(maxsize=1 << 16)
 def _frequency(chars: CodePoints) -> float:
     total = size(chars) * _ELSEWHERE
     for low, high in chars:

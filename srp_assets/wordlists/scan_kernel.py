@@ -32,9 +32,7 @@ from srp_assets.wordlists.kernels import (
 from srp_assets.wordlists.skip_kernel import (
     BLOCKS,
     ONE,
-    SECOND_TAG,
     SIX,
-    THIRD_TAG,
     THREE,
     TWO,
     ZERO,
@@ -47,9 +45,6 @@ from srp_assets.wordlists.skip_kernel import (
 from srp_assets.wordlists.symbols import DELETED, ENDS_WORD, SYMBOL
 
 REPLACEMENT = 0xFFFD
-
-_CALM = 6
-"""So many symbols without a gram, and the scan skips again: calling `skip` costs about as much."""
 
 VETOED = 1 << 30
 """More demands than any rule has."""
@@ -119,20 +114,20 @@ class Grams(NamedTuple):
     Attributes:
         bits: uint64, the set of bits.
         bit_shift: what leaves of a hash the place of its word.
-        keys: uint64, the grams.
-        states: int32, their states.
-        key_shift: what leaves of a hash the first place of a gram.
+        table: uint64, pairs of a gram and its state.
+        table_shift: what leaves of a hash the first place of a gram.
         masks: uint64, shape (3,), the bits of each window, the longest first, then 0; all 0 if the automaton is followed all the way.
         symbol_bits: the bits of a symbol.
+        is_mixed: whether a longer gram may begin before the one that is followed: there are several windows, or patterns of one symbol.
     """
 
     bits: Array
     bit_shift: np.uint64
-    keys: Array
-    states: Array
-    key_shift: np.uint64
+    table: Array
+    table_shift: np.uint64
     masks: Array
     symbol_bits: np.uint64
+    is_mixed: bool
 
 
 class Rules(NamedTuple):
@@ -183,7 +178,7 @@ class Room(NamedTuple):
 
 _UNITS = record(Units, UINT8S, INT64S, INT64S, types.int64)
 _TRIE = record(Trie, INT32S, UINT8S, INT32S)
-_GRAMS = record(Grams, UINT64S, types.uint64, UINT64S, INT32S, types.uint64, UINT64S, types.uint64)
+_GRAMS = record(Grams, UINT64S, types.uint64, UINT64S, types.uint64, UINT64S, types.uint64, types.boolean)
 _RULES = record(Rules, UINT8S, INT32S, INT32S, INT32S, INT32S)
 _NOTES = record(Notes, OUT_INT64S, OUT_INT32S, OUT_INT64S, OUT_INT32S, OUT_INT64S)
 _ROOM = record(Room, OUT_INT64S, OUT_INT64S, OUT_BOOLS)
@@ -259,7 +254,7 @@ def _scan(counts_rules: bool) -> Any:
             finished, whose entries do not count.
         """
         data, starts, ends, parts = units
-        bits, bit_shift, keys, states, key_shift, masks, symbol_bits = grams
+        bits, bit_shift, gram_table, gram_shift, masks, symbol_bits, is_mixed = grams
         table, depths, shorter = trie.table, trie.depths, trie.shorter
         is_word = rules.is_word
         rows, entries, crosses = room
@@ -290,7 +285,7 @@ def _scan(counts_rules: bool) -> Any:
                     open_count = 0
                 row, row_count = this_row, count
             end = np.uint64(ends[unit])
-            state, following, calm = np.int32(0), always, 0
+            state, following = np.int32(0), always
             while place < end:
                 code_point, place = _decoded(data, place, end)
                 code = codes[np.uint32(codes[BLOCKS + (code_point >> SIX)]) + np.uint32(code_point & np.uint32(0x3F))]
@@ -318,14 +313,14 @@ def _scan(counts_rules: bool) -> Any:
                     if always:
                         if not following:
                             state, following = np.int32(0), True
-                    else:
+                    elif is_mixed or not following:
                         begun = np.int32(-1)
                         if may_begin(window, bits, masks, bit_shift):
-                            begun = state_of(keys, states, window & masks[0], key_shift)
+                            begun = state_of(gram_table, window & masks[0], gram_shift)
                             if (begun < 0) & (masks[1] != ZERO):
-                                begun = state_of(keys, states, (window & masks[1]) ^ SECOND_TAG, key_shift)
+                                begun = state_of(gram_table, window & masks[1], gram_shift)
                                 if (begun < 0) & (masks[2] != ZERO):
-                                    begun = state_of(keys, states, (window & masks[2]) ^ THIRD_TAG, key_shift)
+                                    begun = state_of(gram_table, window & masks[2], gram_shift)
                         if following:
                             if begun >= 0 and depths[np.uint32(begun)] > depths[np.uint32(state)]:
                                 state = begun
@@ -333,13 +328,11 @@ def _scan(counts_rules: bool) -> Any:
                             if (begun < 0) & (code >= ENDS_WORD):
                                 begun = np.int32(table[0] ^ (code & SYMBOL))
                             if begun >= 0:
-                                state, following, calm = begun, True, 0
-                            else:
-                                calm += 1
+                                state, following = begun, True
                     if following:
                         pattern = table[np.uint32(FIELDS * state + PATTERN)]
                         while pattern >= 0:
-                            if is_word[np.uint32(pattern)] and reported[np.uint32(pattern)] != row:
+                            if (not counts_rules or is_word[np.uint32(pattern)]) and reported[np.uint32(pattern)] != row:
                                 reported[np.uint32(pattern)] = row
                                 if count == len(rows):
                                     return row_count, row * parts
@@ -354,14 +347,14 @@ def _scan(counts_rules: bool) -> Any:
                                 if parts > 1:
                                     _met(pattern, np.int64(unit), row, rules, part_notes, open_rules, open_count)
                             pattern = shorter[np.uint32(pattern)]
-                        if table[np.uint32(FIELDS * state + FAIL)] < 0 and not always:
-                            following = False
+                        if table[np.uint32(FIELDS * state)] == 0 and table[np.uint32(FIELDS * state + FAIL)] < 0:
+                            following = always
                     if left == 0:
                         break
                     left -= 1
                     expansion = np.uint32(expansion + 1)
                     code = codes[expansion]
-                if calm >= _CALM:
+                if not following:
                     break
             if always:
                 unit += ONE

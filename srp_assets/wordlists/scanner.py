@@ -74,7 +74,7 @@ class Scanner:
     def _scan(self, parts: Sequence[pa.Array]) -> Hits:
         units = units_of(parts)
         found = [one.engine.scan_units(units) if isinstance(one.engine, Automaton) else self._found(one, parts) for one in self._passes]
-        return settled([(hits, *one.behind) for hits, one in zip(found, self._passes, strict=True)], len(parts[0]), len(self._lists))
+        return settled([(hits, *one.behind) for hits, one in zip(found, self._passes, strict=True)], len(self._lists))
 
     def _found(self, one: _Pass, parts: Sequence[pa.Array]) -> Found:
         if one.kind == "similar":

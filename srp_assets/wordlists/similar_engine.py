@@ -27,7 +27,7 @@ from srp_assets.wordlists.engine import Found
 from srp_assets.wordlists.similar_limit import limit_of
 from srp_assets.wordlists.similar_pieces import Piece, Pieces, cut
 from srp_assets.wordlists.similar_signatures import Signatures
-from srp_assets.wordlists.text_column import ColumnFold, TextColumn, read_column
+from srp_assets.wordlists.text_column import ColumnFold, TextColumn, read_texts
 from srp_assets.wordlists.transforms import fold_of
 
 MAX_ROWS = 1 << 16
@@ -70,7 +70,7 @@ class SimilarEngine:
         width = max(1, len(self._entries))
         hits = [np.empty(0, np.int64)]
         for part in parts:
-            column = read_column(part)
+            column = read_texts(part).column()
             for group in self._groups:
                 rows, entries = group.scan(group.fold(column))
                 hits.append(rows * width + entries)

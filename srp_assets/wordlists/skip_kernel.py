@@ -17,8 +17,6 @@ from srp_assets.wordlists.symbols import ALL_BLOCKS, DELETED, ENDS_WORD, SYMBOL,
 ZERO, ONE, TWO, THREE, SIX = (np.uint64(number) for number in (0, 1, 2, 3, 6))
 BLOCKS = np.uint32(ALL_BLOCKS)
 _THREE_BYTE_BLOCKS = np.uint32(THREE_BYTE_BLOCKS)
-SECOND_TAG, THIRD_TAG = np.uint64(1 << 63), np.uint64(1 << 62)
-"""As `grams.TAGS`."""
 
 
 @inlined
@@ -32,9 +30,9 @@ def may_begin(window: Number, bits: Array, masks: Array, shift: Number) -> Numbe
     """Whether the last symbols may be some pattern's gram."""
     may = may_hold(bits, window & masks[0], shift)
     if masks[1] != ZERO:
-        may |= may_hold(bits, (window & masks[1]) ^ SECOND_TAG, shift)
+        may |= may_hold(bits, window & masks[1], shift)
         if masks[2] != ZERO:
-            may |= may_hold(bits, (window & masks[2]) ^ THIRD_TAG, shift)
+            may |= may_hold(bits, window & masks[2], shift)
     return may
 
 
@@ -100,9 +98,9 @@ def _skip(window_count: int) -> Any:
                     longer = appended(window, code, symbol_bits)
                     may = may_hold(bits, longer & first_mask, bit_shift) | (code >= ENDS_WORD)
                     if window_count > 1:
-                        may |= may_hold(bits, (longer & second_mask) ^ SECOND_TAG, bit_shift)
+                        may |= may_hold(bits, longer & second_mask, bit_shift)
                     if window_count > 2:
-                        may |= may_hold(bits, (longer & third_mask) ^ THIRD_TAG, bit_shift)
+                        may |= may_hold(bits, longer & third_mask, bit_shift)
                     if may:
                         return unit, place, window
                     window = longer

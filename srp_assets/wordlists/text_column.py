@@ -1,4 +1,4 @@
-"""Columns of text as code points, transformed at once: what engines read that need more than bytes."""
+"""Columns of text as engines read them that need more than bytes: valid UTF-8, code points, transformed texts."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -6,11 +6,13 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from srp_assets.wordlists.columns import units_of
 from srp_assets.wordlists.transforms import Fold
 
 _UNICODE = 0x110000
+
+Int64s = npt.NDArray[np.int64]
 
 
 class TextColumn(NamedTuple):
@@ -41,26 +43,64 @@ class TextColumn(NamedTuple):
         return [whole[begin:end] for begin, end in zip(bounds, bounds[1:], strict=False)]
 
 
-def read_column(part: pa.Array) -> TextColumn:
+class Utf8Texts(NamedTuple):
+    """The texts of a column as valid UTF-8.
+
+    Attributes:
+        data: uint8, the bytes in which the texts lie, one after the other; between them may be others, which are no text.
+        starts, ends: int64 (rows), where each text begins and ends.
+        is_there: bool (rows), False for a null.
+    """
+
+    data: npt.NDArray[np.uint8]
+    starts: Int64s
+    ends: Int64s
+    is_there: npt.NDArray[np.bool_]
+
+    def text(self, row: int) -> bytes:
+        """One text."""
+        return self.data[self.starts[row] : self.ends[row]].tobytes()
+
+    def column(self, rows: Int64s | None = None) -> TextColumn:
+        """The code points of all texts, or of those of some rows."""
+        starts, ends, is_there = self.starts, self.ends, self.is_there
+        if rows is not None:
+            starts, ends, is_there = starts[rows], ends[rows], is_there[rows]
+        bounds = np.concatenate([[0], np.cumsum(ends - starts)])
+        is_together = len(starts) and bounds[-1] == ends[-1] - starts[0] and bool(np.all(starts[1:] == ends[:-1]))
+        if is_together:
+            chosen = self.data[starts[0] : ends[-1]]
+        else:
+            chosen = self.data[np.arange(bounds[-1]) + np.repeat(starts - bounds[:-1], ends - starts)]
+        codes = np.frombuffer(str(chosen.data, "utf-8").encode("utf-32-le"), dtype=np.uint32)
+        if len(codes) < len(chosen):
+            # A code point has one byte that does not continue another.
+            before = np.concatenate([[0], np.cumsum(chosen & 0xC0 != 0x80)])
+            bounds = before[bounds]
+        return TextColumn(codes, bounds, is_there)
+
+
+def read_texts(part: pa.Array) -> Utf8Texts:
     """The texts of an array of string or large_string. Bytes that are no UTF-8 become U+FFFD."""
-    is_there = pc.is_valid(part).to_numpy(zero_copy_only=False)
-    filled = pc.fill_null(part, "") if part.null_count else part
-    bounds = np.zeros(len(filled) + 1, np.int64)
-    offsets, data = filled.buffers()[1:]
-    if data is None or not len(filled):
-        return TextColumn(np.empty(0, np.uint32), bounds, is_there)
-    width = np.int64 if pa.types.is_large_string(filled.type) else np.int32
-    ends = np.frombuffer(offsets, dtype=width)[filled.offset : filled.offset + len(filled) + 1]
-    first_bytes = np.frombuffer(data, dtype=np.uint8)[ends[:-1][np.diff(ends) > 0]]
+    data, starts, ends, _ = units_of([part])
+    texts = Utf8Texts(data, starts, ends, part.is_valid().to_numpy(zero_copy_only=False))
+    first_bytes = data[starts[ends > starts]]
     try:
-        text = str(memoryview(data)[ends[0] : ends[-1]], "utf-8")
+        str(data.data, "utf-8")
         is_whole = not np.any(first_bytes & 0xC0 == 0x80)  # else a character's halves lie in two rows
     except UnicodeDecodeError:
         is_whole = False
-    if not is_whole:
-        return read_column(_repaired(part))
-    np.cumsum(pc.utf8_length(filled).to_numpy(zero_copy_only=False), out=bounds[1:])
-    return TextColumn(np.frombuffer(text.encode("utf-32-le"), dtype=np.uint32), bounds, is_there)
+    return texts if is_whole else read_texts(_repaired(part))
+
+
+def utf8_of(column: TextColumn) -> Utf8Texts:
+    """A column of code points as UTF-8."""
+    widths = np.ones(len(column.codes), np.uint8)
+    for first in (0x80, 0x800, 0x10000):
+        widths += column.codes >= first
+    places = np.concatenate([[0], np.cumsum(widths, dtype=np.int64)])[column.bounds]
+    data = np.frombuffer(column.codes.tobytes().decode("utf-32-le").encode(), np.uint8)
+    return Utf8Texts(data, places[:-1], places[1:], column.is_there)
 
 
 def _repaired(part: pa.Array) -> pa.Array:
@@ -95,9 +135,16 @@ class ColumnFold:
         starts[fold.code_points] = fold.starts
         return cls(becomes, widths, starts, fold.results)
 
+    @property
+    def is_identity(self) -> bool:
+        """Whether no text is changed."""
+        return self.widths is None and not len(self.results)
+
     def __call__(self, column: TextColumn) -> TextColumn:
         """The column with every text transformed."""
         codes = column.codes
+        if self.is_identity:
+            return column
         if self.widths is None or self.starts is None:
             return column._replace(codes=self.becomes[codes])
         widths = self.widths[codes]
