@@ -16,7 +16,6 @@ from sqlalchemy import Engine
 from srp_assets.cli import COMMANDS, run
 from srp_assets.cli_common import INCOMPLETE, Moment
 from srp_assets.console import harmless, shortened
-from srp_assets.console_cases import marked
 from srp_assets.recall import registry
 from srp_assets.recall.batch import Cell
 from srp_assets.recall.claims import claim_window
@@ -309,23 +308,6 @@ def test_texts_cannot_act_on_the_terminal(text: str, shown: str) -> None:
 
 def test_long_texts_are_cut_in_tables() -> None:
     assert shortened("x" * 200, 10) == "x" * 9 + "…"
-
-
-@pytest.mark.parametrize(
-    ("text", "hits", "marks"),
-    [
-        ("free Gift here", [{"word": "free&gift", "spans": []}], ["free", "Gift"]),
-        ("free gift", [{"word": "anything", "spans": [[0, 4]]}], ["free"]),
-        ("does my homework", [{"word": "do|does&my~not my", "spans": []}], ["does my"]),
-        ("nothing to see", [{"word": "gift", "spans": []}], []),
-        ("aaa", [{"word": "a", "spans": []}], ["aaa"]),
-    ],
-)
-def test_hits_are_marked_in_their_text(text: str, hits: list[dict[str, Any]], marks: list[str]) -> None:
-    line = marked(text, hits)
-    assert line.plain == text
-    found = [text[span.start : span.end] for span in line.spans]
-    assert "".join(found).replace(" ", "") == "".join(marks).replace(" ", "")
 
 
 def test_the_command_ends_with_its_exit_code(settings: Settings) -> None:

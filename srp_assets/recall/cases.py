@@ -4,7 +4,7 @@ The kept form has one row for each (task, recalled row); `read_cases` gives the 
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +15,8 @@ import pyarrow.dataset as ds
 from srp_assets.recall.compile import BatchPlan, Group, probes_of, text_features
 from srp_assets.recall.kernel import HIT_WORD_BITS
 from srp_assets.strategy.reference import key_text
+from srp_assets.strategy.resolved import Feature
+from srp_assets.strategy.shown import shown_hit, shown_text
 from srp_assets.strategy.times import iso_utc
 from srp_assets.warehouse.storage import Storage
 
@@ -35,6 +37,8 @@ CASE_SCHEMA = pa.schema(
                         pa.field("list", pa.string()),
                         pa.field("word", pa.string()),
                         pa.field("spans", pa.list_(pa.list_(pa.int32()))),
+                        pa.field("parts", pa.list_(pa.string())),
+                        pa.field("crosses", pa.bool_()),
                     ]
                 )
             ),
@@ -88,7 +92,7 @@ class CaseAssembler:
                 keys = [key_text(tuple(key[column] for column in catalogue.entity_of(name).key)) for key in summary["keys"]]
                 joined.append({"object": name, "rows": summary["rows"], "keys": keys})
                 shown = summary.get("first") or {}
-            hits += self._hits(name, bit, shown.get("_hits") or ())
+            hits += self._hits(name, bit, shown)
             texts |= self._texts(name, bit, shown)
         extra = {}
         for column in entity.case_columns:
@@ -108,26 +112,25 @@ class CaseAssembler:
             "joined": joined,
         }
 
-    def _hits(self, name: str, bit: int, packed: Iterable[int]) -> list[dict[str, Any]]:
+    def _hits(self, name: str, bit: int, row: Mapping[str, Any]) -> list[dict[str, Any]]:
         mine = self._task_probes[name][bit]
         found = []
-        for hit in packed:
+        for hit in row.get("_hits") or ():
             probe = self._probes[name][hit >> HIT_WORD_BITS]
             if probe in mine:
-                list_ = self._plan.lists[probe.list_key]
-                found.append((probe.feature.name, list_.id, hit & HIT_WORD_MASK, list_))
+                found.append((probe.feature.name, self._plan.lists[probe.list_key].id, hit & HIT_WORD_MASK, probe))
         return [
-            {"object": name, "feature": feature, "list": list_id, "word": list_.words[word], "spans": []}
-            for feature, list_id, word, list_ in sorted(found, key=lambda hit: hit[:3])
+            {"object": name, **shown_hit(self._plan.lists[probe.list_key], word, probe.feature, _parts(probe.feature, row))}
+            for _, _, word, probe in sorted(found, key=lambda hit: hit[:3])
         ]
 
     def _texts(self, name: str, bit: int, row: Mapping[str, Any]) -> dict[str, str]:
-        found = {}
-        for feature in self._task_features[name][bit]:
-            parts = [row[part] for part in feature.parts if row.get(part) is not None]
-            if parts:
-                found[f"{name}.{feature.name}"] = "\n".join(parts)
-        return found
+        texts = {f"{name}.{feature.name}": shown_text(_parts(feature, row)) for feature in self._task_features[name][bit]}
+        return {place: text for place, text in texts.items() if text is not None}
+
+
+def _parts(feature: Feature, row: Mapping[str, Any]) -> list[str | None]:
+    return [row.get(part) for part in feature.parts]
 
 
 def read_cases(storage: Storage, folder: str, task_id: str, limit: int | None = None) -> list[dict[str, Any]]:
@@ -163,7 +166,7 @@ def case_json(case: Mapping[str, Any]) -> dict[str, Any]:
         "product": case["product"],
         "object": case["object"],
         "id": case["id"],
-        "hits": case["hits"],
+        "hits": [{name: value for name, value in hit.items() if value is not None} for hit in case["hits"]],
         "texts": dict(case["texts"]),
         "extra": json.loads(case["extra"]),
         "joined": {other["object"]: {"rows": other["rows"], "keys": other["keys"]} for other in case["joined"]},

@@ -26,12 +26,15 @@ class ProbeHits(NamedTuple):
     probe: np.ndarray
     word: np.ndarray
 
-    def of(self, probe: int) -> np.ndarray:
-        """The rows that a probe hits."""
-        return self.row[self.probe == probe]
+    def by_probe(self) -> dict[int, np.ndarray]:
+        """The rows that each probe hits; a probe without hits is left out."""
+        order = np.argsort(self.probe, kind="stable")
+        probes, starts = np.unique(self.probe[order], return_index=True)
+        return dict(zip(probes.tolist(), np.split(self.row[order], starts[1:]), strict=False))
 
 
-NO_HITS = ProbeHits(*(np.empty(0, dtype=np.int64) for _ in range(3)))
+NO_ROWS = np.empty(0, dtype=np.int64)
+NO_HITS = ProbeHits(NO_ROWS, NO_ROWS, NO_ROWS)
 
 
 class KeptProbe(Frozen):

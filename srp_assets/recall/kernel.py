@@ -13,11 +13,12 @@ import numpy as np
 import pyarrow as pa
 
 from srp_assets.recall.compile import WORD_BITS, BatchPlan, Place, Probe, carried_columns, columns_of, probe_of
-from srp_assets.recall.kept_hits import NOTHING_KEPT, KeptRows, ProbeHits
+from srp_assets.recall.kept_hits import NO_ROWS, NOTHING_KEPT, KeptRows, ProbeHits
 from srp_assets.recall.rules import evaluate_rule, role_holds
 from srp_assets.strategy.resolved import AllOf, Feature, Node, Not, Rule, rules_of
 from srp_assets.warehouse.schema import ARROW_TYPES
-from srp_assets.wordlists import scanner
+from srp_assets.wordlists.scanner import Scanner
+from srp_assets.wordlists.shared_scanner import shared
 
 PackedBits = np.ndarray
 """dtype uint8, shape (ceil(rows / 8),): one bit a row, least significant first; bits past the last row mean nothing."""
@@ -105,15 +106,19 @@ class BatchRows:
     kept: KeptRows
     late: Callable[[], pa.RecordBatch] | None
     hits: dict[Feature, ProbeHits] = field(default_factory=dict)
+    rows_of: dict[Feature | None, dict[int, np.ndarray]] = field(default_factory=dict)
 
     def rule_bits(self, rule: Rule) -> PackedBits:
         """One bit a row for a rule."""
         if rule.match != "matches":
             return np.packbits(evaluate_rule(rule, self.batch), bitorder="little")
         number = self.scanners.number(probe_of(rule))
-        found = self.kept.hits if number in self.kept.probes else self.feature_hits(rule.feature)
+        kept = number in self.kept.probes
+        source = None if kept else rule.feature
+        if source not in self.rows_of:
+            self.rows_of[source] = (self.kept.hits if kept else self.feature_hits(rule.feature)).by_probe()
         held = np.zeros(self.batch.num_rows, dtype=bool)
-        held[found.of(number)] = True
+        held[self.rows_of[source].get(number, NO_ROWS)] = True
         return np.packbits(held, bitorder="little")
 
     def feature_hits(self, feature: Feature) -> ProbeHits:
@@ -154,7 +159,7 @@ class ProbeScanners:
         self._lists = plan.lists
         self._probes = tuple(probes)
         self._numbers = {probe: number for number, probe in enumerate(self._probes)}
-        self._scanners: dict[tuple[int, ...], scanner.Scanner] = {}
+        self._scanners: dict[tuple[int, ...], Scanner] = {}
 
     def number(self, probe: Probe) -> int:
         """The number of a probe."""
@@ -164,7 +169,7 @@ class ProbeScanners:
         """All hits in one feature of a batch, but for those of some probes."""
         numbers = tuple(number for number, probe in enumerate(self._probes) if probe.feature == feature and number not in without)
         if numbers not in self._scanners:
-            self._scanners[numbers] = scanner.compile([self._lists[self._probes[number].list_key] for number in numbers])
+            self._scanners[numbers] = shared([self._lists[self._probes[number].list_key] for number in numbers])
         parts = [batch.column(part) for part in feature.parts]
         compiled = self._scanners[numbers]
         found = compiled.scan(parts[0]) if len(parts) == 1 else compiled.scan_parts(parts)

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from srp_assets.strategy.resolved import AllOf, AnyOf, Feature, Node, Not, ResolvedStrategy, Rule, rules_of
+from srp_assets.strategy.shown import shown_hit, shown_text
 from srp_assets.strategy.times import iso_utc, parse_time
 from srp_assets.warehouse.catalogue import Catalogue, Entity, Pattern, Relation
 from srp_assets.wordlists import reference as wordlists
@@ -227,20 +228,22 @@ def _case(
 def _hits(strategy: ResolvedStrategy, name: str, row: Row) -> list[dict[str, Any]]:
     """Every word that hits a row through any `matches` rule of the object, also under `not`; each word of a list and feature once."""
     found = {
-        (rule.feature.name, list_.id, place, list_.words[place])
+        (rule.feature.name, strategy.lists[str(rule.value)].id, place): rule
         for rule in rules_of(strategy.objects[name])
         if rule.match == "matches"
-        for list_ in (strategy.lists[str(rule.value)],)
         for place in word_hits(rule, row, strategy.lists)
     }
-    return [{"object": name, "feature": feature, "list": list_, "word": word, "spans": []} for feature, list_, _, word in sorted(found)]
+    return [
+        {"object": name, **shown_hit(strategy.lists[str(rule.value)], place, rule.feature, [row.get(part) for part in rule.feature.parts])}
+        for (_, _, place), rule in sorted(found.items(), key=lambda hit: hit[0])
+    ]
 
 
 def _rule_texts(strategy: ResolvedStrategy, name: str, row: Row) -> dict[str, str]:
     """The texts that the object's rules look at; the parts of a composite one stand on lines of their own."""
     features = {rule.feature for rule in rules_of(strategy.objects[name]) if rule.feature.kind == "text"}
-    found = {f"{name}.{feature.name}": _texts(feature, row) for feature in features}
-    return {place: "\n".join(parts) for place, parts in found.items() if parts}
+    found = {f"{name}.{feature.name}": shown_text([row.get(part) for part in feature.parts]) for feature in features}
+    return {place: text for place, text in found.items() if text is not None}
 
 
 def _json(value: Any) -> Any:

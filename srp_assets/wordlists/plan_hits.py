@@ -16,8 +16,9 @@ from srp_assets.errors import Unavailable
 from srp_assets.warehouse.orders import read_order, write_order
 from srp_assets.warehouse.plan_build import cause_of
 from srp_assets.warehouse.storage import Storage
-from srp_assets.wordlists import scanner
 from srp_assets.wordlists.hit_scan import HitsOrder, scan_piece
+from srp_assets.wordlists.scanner import Scanner
+from srp_assets.wordlists.shared_scanner import shared
 
 COUNT_SCHEMA = pa.schema([pa.field("piece", pa.int64()), pa.field("rows", pa.int64()), pa.field("hits", pa.int64())])
 
@@ -48,8 +49,8 @@ def write_hits(spark: SparkSession, storage: Storage, order: HitsOrder, order_pa
 
 
 @lru_cache(maxsize=2)
-def _scanner(storage_location: str, order_path: str) -> scanner.Scanner:
-    return scanner.compile(read_order(HitsOrder, storage_location, order_path).lists)
+def _scanner(storage_location: str, order_path: str) -> Scanner:
+    return shared(read_order(HitsOrder, storage_location, order_path).lists)
 
 
 def _scanner_of_slots(storage: Storage, order_path: str) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:

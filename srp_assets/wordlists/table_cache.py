@@ -16,6 +16,8 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
+from srp_assets.wordlists.user_cache import cache_folder
+
 _SEPARATOR = b"\xff"
 """Between the texts of a file; no byte of UTF-8."""
 
@@ -38,11 +40,8 @@ def kept(name: str, derive: Callable[[], dict[int, str]]) -> dict[int, str]:
 
 def _path(name: str) -> Path | None:
     """Where a table is kept; None if the user has no place for it."""
-    try:
-        folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    except RuntimeError:  # a user without a home
-        return None
-    return folder / "srp" / "transforms" / f"{name}-{_sources()}"
+    folder = cache_folder("transforms")
+    return folder and folder / f"{name}-{_sources()}"
 
 
 @cache

@@ -203,8 +203,8 @@ def test_a_case_tells_what_led_to_it(sample_catalogue: Catalogue) -> None:
             "object": "comment",
             "id": "9",
             "hits": [
-                {"object": "post", "feature": "title", "list": "greetings", "word": "hello", "spans": []},
-                {"object": "post", "feature": "title", "list": "greetings", "word": "hi", "spans": []},
+                {"object": "post", "feature": "title", "list": "greetings", "word": "hello", "spans": [[4, 9]]},
+                {"object": "post", "feature": "title", "list": "greetings", "word": "hi", "spans": [[0, 2]]},
             ],
             "texts": {"post.title": "hi, hello", "post.body": "a body"},
             "extra": {"like_count": None, "created_at": "2024-01-01T00:00:00Z"},
@@ -215,10 +215,10 @@ def test_a_case_tells_what_led_to_it(sample_catalogue: Catalogue) -> None:
             "object": "comment",
             "id": "10",
             "hits": [
-                {"object": "post", "feature": "title", "list": "greetings", "word": "hello", "spans": []},
-                {"object": "post", "feature": "title", "list": "greetings", "word": "hi", "spans": []},
-                {"object": "comment", "feature": "text", "list": "greetings", "word": "good&day", "spans": []},
-                {"object": "comment", "feature": "text", "list": "greetings", "word": "hi", "spans": []},
+                {"object": "post", "feature": "title", "list": "greetings", "word": "hello", "spans": [[4, 9]]},
+                {"object": "post", "feature": "title", "list": "greetings", "word": "hi", "spans": [[0, 2]]},
+                {"object": "comment", "feature": "text", "list": "greetings", "word": "good&day", "spans": [[7, 11], [12, 15]]},
+                {"object": "comment", "feature": "text", "list": "greetings", "word": "hi", "spans": [[0, 2]]},
             ],
             "texts": {"post.title": "hi, hello", "post.body": "a body", "comment.text": "hi and good day"},
             "extra": {"like_count": 2, "created_at": "2024-01-01T00:00:00Z"},
@@ -233,6 +233,20 @@ def test_composite_texts_show_their_parts_on_lines(sample_catalogue: Catalogue) 
     assert case["texts"] == {"post.both": "alpha\nbeta", "post.title": "alpha"}
     assert case["extra"] == {"like_count": 1, "view_count": None, "city": None, "created_at": "2024-01-01T00:00:00Z"}
     assert case["joined"] == {}
+
+
+def test_spans_of_composite_texts_name_their_part_and_tell_of_words_that_cross_the_seam(sample_catalogue: Catalogue) -> None:
+    tried = strategy("post", post=Rule(feature=COMPOSITE, match="matches", value="greetings@3"))
+    rows = {"post": [post(1, "a good one", body="hi, the day"), post(2, None, body="good day")]}
+    both = {"object": "post", "feature": "both", "list": "greetings"}
+    crossing, whole = evaluate(tried, sample_catalogue, rows, ["aurora"])
+    assert crossing["hits"] == [
+        {**both, "word": "good&day", "spans": [[2, 6], [19, 22]], "parts": ["title", "body"], "crosses": True},
+        {**both, "word": "hi", "spans": [[11, 13]], "parts": ["body"], "crosses": False},
+    ]
+    text = crossing["texts"]["post.both"]
+    assert [[text[start:end] for start, end in hit["spans"]] for hit in crossing["hits"]] == [["good", "day"], ["hi"]]
+    assert whole["hits"] == [{**both, "word": "good&day", "spans": [[0, 4], [5, 8]], "parts": ["body", "body"], "crosses": False}]
 
 
 def test_joined_rows_are_counted_once_and_ordered_by_their_typed_keys(sample_catalogue: Catalogue) -> None:
