@@ -64,7 +64,7 @@ def _bytes(part: pa.Array) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]
     first, last = int(bounds[0]), int(bounds[-1])
     if first < 0 or last > data.size or (len(bounds) > 1 and bool(np.any(bounds[1:] < bounds[:-1]))):
         raise ValueError("the texts' offsets lie outside of their data: the Arrow array is broken; read or build it anew")
-    relative = bounds.astype(np.int64) - first
+    relative = np.subtract(bounds, first, dtype=np.int64)
     starts, ends = relative[:-1], relative[1:]
     if part.null_count:
         ends = np.where(part.is_valid().to_numpy(zero_copy_only=False), ends, starts)

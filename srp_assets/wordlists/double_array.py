@@ -22,7 +22,11 @@ NEVER = 127
 """No gram ends within 127 symbols."""
 
 _TRIES = 64
-"""Places that are tried for a state with several children before a fresh block is taken. States with one child fill the holes later."""
+_TRIES_OF_LARGE_ALPHABETS = 8192
+"""Free rows that are tried for a state with several children before a fresh block is taken; states with one child fill the holes later.
+The children of a state lie in one block of as many rows as there are symbols, so that a fresh block is dear for large alphabets."""
+
+_LARGE = 1024
 
 
 @kernel(types.int64(INT32S, INT64S))
@@ -63,6 +67,7 @@ def place(symbols: Array, bounds: Array, symbol_count: int, states: int) -> tupl
     Returns:
         The table, with base, check and pattern, and the rows in the order of their depth, the root first.
     """
+    tries_allowed = _TRIES if symbol_count < _LARGE else _TRIES_OF_LARGE_ALPHABETS
     block = 1
     while block <= symbol_count:
         block *= 2
@@ -137,7 +142,7 @@ def place(symbols: Array, bounds: Array, symbol_count: int, states: int) -> tupl
                 break
             tries += 1
             free = following[free]
-            if tries == _TRIES and count > 1:
+            if tries == tries_allowed and count > 1:
                 free = (last_row | (block - 1)) + 1
                 if free < capacity:
                     cursor = free

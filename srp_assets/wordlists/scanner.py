@@ -3,7 +3,7 @@
 `compile(lists)` gives a `Scanner`; `Scanner.scan(texts)` and `Scanner.scan_parts(parts)` give `Hits`. That is the whole interface: what
 a hit is, `reference.py` says. A scanner is compiled once; `save` writes it as one flat file, which every worker opens with `load`.
 
-This file gives entries (`entries.py`) to engines and puts together what these find: the automaton for the simple words under each fold, one
+This file gives entries (`entries.py`) to engines and puts together what these find: one engine for the simple words under each fold, one
 pass for each, and the engines of patterns and of similar texts, which are imported only where a list needs them.
 """
 
@@ -18,12 +18,12 @@ import pyarrow as pa
 
 from srp_assets.errors import Unavailable
 from srp_assets.wordlists import flat_file
-from srp_assets.wordlists.automaton import Automaton
 from srp_assets.wordlists.columns import pieces, units_of
 from srp_assets.wordlists.engine import Engine, Found
 from srp_assets.wordlists.entries import Behind, Group, Numbering, groups_of, simple_entries
 from srp_assets.wordlists.hits import EXEMPTION, Hits, joined, settled
 from srp_assets.wordlists.resolved import ResolvedList
+from srp_assets.wordlists.simple_engine import SimpleEngine
 
 __all__ = ["EXEMPTION", "Hits", "Scanner", "compile", "load"]
 
@@ -73,7 +73,7 @@ class Scanner:
 
     def _scan(self, parts: Sequence[pa.Array]) -> Hits:
         units = units_of(parts)
-        found = [one.engine.scan_units(units) if isinstance(one.engine, Automaton) else self._found(one, parts) for one in self._passes]
+        found = [one.engine.scan_units(units) if isinstance(one.engine, SimpleEngine) else self._found(one, parts) for one in self._passes]
         return settled([(hits, *one.behind) for hits, one in zip(found, self._passes, strict=True)], len(self._lists))
 
     def _found(self, one: _Pass, parts: Sequence[pa.Array]) -> Found:
@@ -116,7 +116,7 @@ def compile(lists: Sequence[ResolvedList]) -> Scanner:
     """
     groups = list(groups_of(lists))
     simple = [
-        _Pass("automaton", Automaton.build(entries.words.entries, entries.rules.entries, entries.fold), entries.behind())
+        _Pass("simple", SimpleEngine.build(entries.words.entries, entries.rules.entries, entries.fold), entries.behind())
         for entries in simple_entries(groups)
     ]
     return Scanner([words.id for words in lists], [*simple, *_patterns(groups), *_similar(groups)])
@@ -150,7 +150,7 @@ def _engine_type(kind: str) -> type[Engine]:
         from srp_assets.wordlists.similar_engine import SimilarEngine
 
         return SimilarEngine
-    return Automaton
+    return SimpleEngine
 
 
 def _patterns(groups: Sequence[Group]) -> Iterator[_Pass]:

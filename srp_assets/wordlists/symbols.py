@@ -58,16 +58,15 @@ def alphabet_of(patterns: list[str], single: list[str], fold: Fold) -> Alphabet:
         fold: what transforms the texts in which they are looked for.
     """
     characters = np.frombuffer("".join(patterns).encode("utf-32-le"), dtype="<u4")
-    known, place, counts = np.unique(characters, return_inverse=True, return_counts=True)
-    by_frequency = np.argsort(-counts, kind="stable")
-    number = np.empty(len(known), dtype=np.int32)
-    number[by_frequency] = np.arange(1, len(known) + 1)
+    counts = np.bincount(characters)
+    known = np.flatnonzero(counts)
+    by_frequency = known[np.argsort(-counts[known], kind="stable")]
     codes_of_characters = np.zeros(0x110000, dtype=np.int32)
-    codes_of_characters[known] = number
+    codes_of_characters[by_frequency] = np.arange(1, len(known) + 1)
+    symbols = codes_of_characters[characters]
     for character in single:
         codes_of_characters[ord(character)] |= ENDS_WORD
-    codes = _table(codes_of_characters, fold)
-    return Alphabet(number[place].astype(np.int32), np.concatenate([[0], counts[by_frequency]]), codes)
+    return Alphabet(symbols, np.concatenate([[0], counts[by_frequency]]), _table(codes_of_characters, fold))
 
 
 def _table(codes_of_characters: Int32s, fold: Fold) -> Int32s:

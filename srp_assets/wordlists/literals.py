@@ -1,0 +1,152 @@
+"""Plain words by hyperscan over the whole buffer of a column: the fastest way there is while hits are few.
+
+hyperscan knows bytes and the case of ASCII letters, not our folds. So a few characters are looked for beside the words: those that a fold
+makes a character of some word, like É for é or the Kelvin sign for k. A row that holds one of these is *suspect*, and its answer is the
+automaton's. What else there is of bytes, broken UTF-8 too, changes nothing: a word's bytes begin and end where characters do.
+"""
+
+import threading
+from collections.abc import Mapping, Sequence
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from srp_assets.wordlists.columns import Units
+from srp_assets.wordlists.transforms import Fold
+
+MOST_WORDS = 20_000
+"""hyperscan compiles so many in half a second; it needs four seconds and 200 MB for 100,000, and then the automaton is faster anyway."""
+
+MOST_SUSPECTS = 2_000
+"""Folds that change more characters than that into characters of words would make most rows suspect."""
+
+MOST_BYTES = (1 << 32) - 1
+"""What hyperscan scans at once."""
+
+MOST_HITS_PER_BYTE = 1 / 64
+"""More hits than that cost more, each a call of Python, than the automaton needs for the text."""
+
+Int64s = npt.NDArray[np.int64]
+
+
+class LiteralHits(NamedTuple):
+    """Which words stand in which rows.
+
+    Attributes:
+        row: int64.
+        word: int64, parallel; each (row, word) once, sorted.
+        suspects: int64, the rows of which the automaton has to say what they hold, sorted; they are not among `row`.
+    """
+
+    row: Int64s
+    word: Int64s
+    suspects: Int64s
+
+
+class Literals:
+    """Compiled words.
+
+    Args:
+        database: what hyperscan compiled, as bytes.
+        lengths: the bytes of each word, and then of each suspect character.
+        word_count: how many of them are words.
+    """
+
+    def __init__(self, database: bytes, lengths: Int64s, word_count: int) -> None:
+        self._written = database
+        self._lengths = lengths
+        self._word_count = word_count
+        self._database = _loaded(database)
+        self._of_thread = threading.local()
+
+    @classmethod
+    def build(cls, words: Sequence[str], fold: Fold) -> "Literals | None":
+        """Compiles transformed words; None if hyperscan is not there, or can not find exactly them."""
+        hyperscan = _hyperscan()
+        suspects = _suspects(words, fold)
+        if hyperscan is None or suspects is None or not 0 < len(words) <= MOST_WORDS:
+            return None
+        flag = 0 if fold.case_sensitive else hyperscan.HS_FLAG_CASELESS
+        expressions = [text.encode() for text in (*words, *suspects)]
+        flags = [*[flag] * len(words), *[0] * len(suspects)]
+        database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+        database.compile(expressions=expressions, ids=list(range(len(flags))), elements=len(flags), flags=flags, literal=True)
+        return cls(bytes(hyperscan.dumpb(database)), np.array([len(text) for text in expressions], dtype=np.int64), len(words))
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """The compiled words as plain arrays."""
+        return {
+            "database": np.frombuffer(self._written, dtype=np.uint8),
+            "lengths": self._lengths,
+            "word_count": np.array([self._word_count], dtype=np.int64),
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> "Literals | None":
+        """Opens what `to_arrays` gave; None if hyperscan is not there, or was compiled for another machine."""
+        opened = cls(arrays["database"].tobytes(), arrays["lengths"], int(arrays["word_count"][0]))
+        return opened if opened._database is not None else None
+
+    def scan(self, units: Units) -> LiteralHits | None:
+        """Finds the words in texts of one part; None if there are too many for this way."""
+        most = 2 * max(1_000, int(len(units.data) * MOST_HITS_PER_BYTE))
+        found: list[int] = []
+        extend = found.extend
+
+        def note(number: int, _begin: int, end: int, _flags: int, _context: object) -> bool:
+            extend((number, end))
+            return len(found) > most
+
+        if not hasattr(self._of_thread, "scratch"):
+            self._of_thread.scratch = _hyperscan().Scratch(self._database)  # type: ignore[union-attr]
+        try:
+            self._database.scan(units.data.data, match_event_handler=note, scratch=self._of_thread.scratch)
+        except _hyperscan().ScanTerminated:  # type: ignore[union-attr]
+            return None
+        number, end = np.array(found, dtype=np.int64).reshape(-1, 2).T
+        row = np.searchsorted(units.starts, end - self._lengths[number], side="right") - 1
+        is_within = (row >= 0) & (end <= units.ends[row])
+        row, number = row[is_within], number[is_within]
+        is_suspect = number >= self._word_count
+        suspects = np.unique(row[is_suspect])
+        is_hit = ~is_suspect
+        if len(suspects):
+            is_hit &= ~np.isin(row, suspects)
+        both = np.unique(row[is_hit] * self._word_count + number[is_hit])
+        return LiteralHits(both // self._word_count, both % self._word_count, suspects)
+
+
+def _suspects(words: Sequence[str], fold: Fold) -> list[str] | None:
+    """The characters that a fold makes characters of words, but for the capitals of ASCII; None if hyperscan can not find the words."""
+    alphabet = set().union(*words)
+    if alphabet & {"\0", "\ufffd"}:  # the end of a string for some interfaces; and what bytes that are no UTF-8 are read as
+        return None
+    if any(len(text) != 1 for text in fold.table.values()):
+        return None
+    capitals = set() if fold.case_sensitive else set(range(ord("A"), ord("Z") + 1))
+    suspects = [chr(code) for code, text in fold.table.items() if text in alphabet and code not in capitals]
+    return suspects if len(suspects) <= MOST_SUSPECTS else None
+
+
+def _hyperscan() -> ModuleType | None:
+    try:
+        import hyperscan
+    except ImportError:  # no wheel for this platform
+        return None
+    module: ModuleType = hyperscan
+    return module
+
+
+def _loaded(database: bytes) -> Any:
+    """A stored database; None if it is not of this machine and version."""
+    hyperscan = _hyperscan()
+    if hyperscan is None:
+        return None
+    try:
+        loaded = hyperscan.loadb(database, hyperscan.HS_MODE_BLOCK)
+        hyperscan.Scratch(loaded)
+    except (hyperscan.error, hyperscan.HyperscanError):
+        return None
+    return loaded
