@@ -8,8 +8,10 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import Engine
 
+from resources.registry_database import open_registry
 from srp_assets.errors import Conflict, Unavailable
 from srp_assets.settings import Settings
 from srp_assets.warehouse.catalogue import Catalogue
@@ -227,3 +229,19 @@ def test_what_is_looked_for(sample_catalogue: Catalogue) -> None:
     assert hits_digest(features, [THANKS, PRAISE]) == hits_digest(features, [PRAISE, THANKS])
     assert hits_digest(features, []) is None
     assert hits_digest({}, [THANKS]) is None
+
+
+def test_hits_are_switched_alike_on_postgresql(
+    settings: Settings, postgres_database: str, storage: Storage, sample_catalogue: Catalogue
+) -> None:
+    """The other database of the registry keeps one current record a build too."""
+    engine = open_registry(settings.model_copy(update={"database_url": SecretStr(postgres_database)}))
+    build = record(engine, storage, sample_catalogue, "2024-01", [["thanks"], ["great"]])
+    keep(engine, storage, sample_catalogue, [THANKS])
+    (hits,) = keep(engine, storage, sample_catalogue, [THANKS, PRAISE])
+    with engine.connect() as connection:
+        assert current_hits(connection, entity="comment") == {build.build_id: hits}
+    assert hits.hits == 2
+    assert stale(engine, sample_catalogue, [THANKS]) == ["2024-01"]
+    assert delete_old_hits(engine, storage, datetime.now(UTC) + timedelta(hours=1)) == (1, 0)
+    engine.dispose()
