@@ -8,11 +8,11 @@ which `pattern_kernel.py` confirms.
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 import numpy.typing as npt
 from numba import types
 
+from srp_assets.wordlists.kernels import INT64S, UINT8S, UINT64S, kernel
 from srp_assets.wordlists.pattern_sets import named, united
 from srp_assets.wordlists.patterns import PatternEntry, split_word
 
@@ -64,18 +64,12 @@ def acrostics_of(entries: Sequence[tuple[int, PatternEntry]]) -> Acrostics:
     return Acrostics(np.array([ord(letter) for letter in letters], np.uint32), masks, starts, ends, numbers, boundaries)
 
 
-def _read_only(dtype: types.Type, dimensions: int = 1) -> types.Type:
-    return types.Array(dtype, dimensions, "C", readonly=True)
+_UINT32S = types.Array(types.uint32, 1, "C", readonly=True)
+_MASKS = types.Array(types.uint64, 2, "C", readonly=True)
+_OUT_MASKS = types.Array(types.uint64, 2, "C")
 
 
-_U32, _U64, _I64 = _read_only(types.uint32), _read_only(types.uint64), _read_only(types.int64)
-
-
-@numba.njit(
-    types.void(_U32, _read_only(types.uint64, 2), _U64, _U64, _read_only(types.uint8), _U32, _I64, types.uint64[:, ::1]),
-    cache=True,
-    nogil=True,
-)
+@kernel(types.void(_UINT32S, _MASKS, UINT64S, UINT64S, UINT8S, _UINT32S, INT64S, _OUT_MASKS), allocates=True)
 def _follow(letters: Any, masks: Any, starts: Any, ends: Any, boundaries: Any, codes: Any, bounds: Any, ended: Any) -> None:
     """Notes in `ended` which last beginnings each text reaches.
 

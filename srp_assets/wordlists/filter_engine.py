@@ -43,6 +43,11 @@ class Filters:
             self._set = self._re2_set(filters)
 
     @property
+    def count(self) -> int:
+        """The number of filters."""
+        return len(self._numbers)
+
+    @property
     def database(self) -> bytes:
         """The compiled filters, where hyperscan compiled them; else nothing."""
         return b"" if self._hyperscan is None or self._database is None else bytes(self._hyperscan.dumpb(self._database))

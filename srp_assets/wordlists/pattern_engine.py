@@ -176,10 +176,11 @@ class _Group:
             chosen, places = np.unique(rows, return_inverse=True)
             return texts.column(chosen), chosen, iter([(places, entries)])
         column = self.fold(texts.column())
-        return column, np.arange(len(column.is_there)), self._pairs(column, texts if self.fold.is_identity else utf8_of(column))
+        return column, np.arange(len(column.is_there)), self._pairs(column, texts)
 
     def _pairs(self, column: TextColumn, texts: Utf8Texts) -> Iterator[Pairs]:
-        yield self.filters.candidates(texts)
+        if self.filters.count:
+            yield self.filters.candidates(texts if self.fold.is_identity else utf8_of(column))
         if self.acrostics is not None:
             yield candidates(self.acrostics, column.codes, column.bounds)
         rows = np.flatnonzero(column.is_there)

@@ -6,11 +6,22 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 import numpy.typing as npt
 from numba import types
 
+from srp_assets.wordlists.kernels import (
+    INT32S,
+    INT64S,
+    OUT_BOOLS,
+    OUT_INT32S,
+    OUT_INT64S,
+    OUT_UINT8S,
+    OUT_UINT64S,
+    UINT8S,
+    UINT64S,
+    kernel,
+)
 from srp_assets.wordlists.pattern_automaton import FACTS, Automaton
 from srp_assets.wordlists.pattern_sets import LAST, named
 
@@ -148,18 +159,15 @@ def _pack_classes(automaton: Automaton, pools: dict[str, list[Any]]) -> None:
     pools["ascii_classes"] += [pools["classes"][begin + place] for place in places]
 
 
-def _read_only(dtype: types.Type, dimensions: int = 1) -> types.Type:
-    return types.Array(dtype, dimensions, "C", readonly=True)
-
-
-_I32, _I64, _U64 = _read_only(types.int32), _read_only(types.int64), _read_only(types.uint64)
+_UINT32S = types.Array(types.uint32, 1, "C", readonly=True)
+_TABLE = types.Array(types.int64, 2, "C", readonly=True)
 _TABLES = (
-    *(_read_only(types.int64, 2), _read_only(types.int64, 2), _I32, _I32, _I32, _read_only(types.uint8), _I32, _U64),
-    *(_I32, _I32, _U64, _I32, _U64, _U64, _I32),
+    *(_TABLE, _TABLE, INT32S, INT32S, INT32S, UINT8S, INT32S, UINT64S),
+    *(INT32S, INT32S, UINT64S, INT32S, UINT64S, UINT64S, INT32S),
 )
 
 
-@numba.njit(types.intp(_I32, types.intp, types.intp, types.int64), cache=True, nogil=True)
+@kernel(types.intp(INT32S, types.intp, types.intp, types.int64))
 def _last_not_above(values: Any, begin: int, end: int, value: int) -> int:
     """The place of the last of sorted values that is not above a value; the first one never is."""
     low, high = begin, end
@@ -172,14 +180,14 @@ def _last_not_above(values: Any, begin: int, end: int, value: int) -> int:
     return low
 
 
-@numba.njit(types.boolean(_I32, types.int64), cache=True, nogil=True)
+@kernel(types.boolean(INT32S, types.int64))
 def _is_word(words: Any, code: int) -> bool:
     if len(words) == 0 or code < words[0]:
         return False
     return _last_not_above(words, 0, len(words), code) % 2 == 0
 
 
-@numba.njit(types.void(_read_only(types.uint32), types.int64, types.int64, types.uint64[::1], types.uint64, _I32), cache=True, nogil=True)
+@kernel(types.void(_UINT32S, types.int64, types.int64, OUT_UINT64S, types.uint64, INT32S))
 def _note_facts(codes: Any, begin: int, end: int, facts: Any, wanted: int, words: Any) -> None:
     """Notes what holds at each place between two characters of a text."""
     length = end - begin
@@ -202,12 +210,12 @@ def _note_facts(codes: Any, begin: int, end: int, facts: Any, wanted: int, words
 
 
 _RUN = types.boolean(
-    *(*_TABLES, types.intp, _read_only(types.uint32), types.int64, types.int64),
-    *(types.uint64[::1], types.uint8[::1], types.int32[::1], types.int32[::1], types.int64[::1]),
+    *(*_TABLES, types.intp, _UINT32S, types.int64, types.int64),
+    *(OUT_UINT64S, OUT_UINT8S, OUT_INT32S, OUT_INT32S, OUT_INT64S),
 )
 
 
-@numba.njit(_RUN, cache=True, nogil=True)
+@kernel(_RUN)
 def _run(
     patterns: Any,
     automata: Any,
@@ -290,10 +298,10 @@ def _run(
     return False
 
 
-_FOUND = types.boolean[::1](*(*_TABLES, _I64, _I64, _read_only(types.uint32), _I64))
+_FOUND = OUT_BOOLS(*(*_TABLES, INT64S, INT64S, _UINT32S, INT64S))
 
 
-@numba.njit(_FOUND, cache=True, nogil=True)
+@kernel(_FOUND, allocates=True)
 def _found(
     patterns: Any,
     automata: Any,
