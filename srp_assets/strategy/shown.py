@@ -38,7 +38,7 @@ def shown_hit(words: ResolvedList, word: int, feature: Feature, parts: Parts) ->
     hit: dict[str, Any] = {
         "feature": feature.name,
         "list": words.id,
-        "word": words.words[word],
+        "word": words.shown(word),
         "spans": [[starts[span.part] + span.start, starts[span.part] + span.end] for span in found],
     }
     if len(feature.parts) > 1:
