@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from srp_assets.wordlists.automaton import Automaton
-from srp_assets.wordlists.columns import Units, units_of
+from srp_assets.wordlists.columns import Units, read_only, units_of
 from srp_assets.wordlists.engine import Found
 from srp_assets.wordlists.literals import MOST_BYTES, Literals
 from srp_assets.wordlists.syntax import Rule
@@ -94,7 +94,7 @@ class SimpleEngine:
             return None
         row, entry = hits.row, hits.word
         if len(hits.suspects):
-            suspects = Units(units.data, units.starts[hits.suspects], units.ends[hits.suspects], 1)
+            suspects = Units(units.data, read_only(units.starts[hits.suspects]), read_only(units.ends[hits.suspects]), 1)
             found = self.automaton.scan_units(suspects)
             row, entry = np.concatenate([row, hits.suspects[found.row]]), np.concatenate([entry, found.entry])
         return Found(row, entry, np.zeros(len(row), dtype=np.bool_))

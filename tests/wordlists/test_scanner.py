@@ -1,8 +1,5 @@
 """The scanner against the naive reference, on generated lists and texts and on every shape in which Arrow may hold a text."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -245,8 +242,9 @@ def test_a_word_may_have_as_many_segments_as_are_allowed() -> None:
 
 @given(texts, words())
 def test_a_word_hits_whatever_text_is_made_of_its_own_segments(surroundings: str, word: str) -> None:
-    assume(word.strip() and "~" not in word.replace("\\~", ""))
+    assume(word.strip())
     parsed = parse(word)
+    assume(not parsed.forbidden)
     text = surroundings + "\n".join(segment[0] for segment in parsed.required)
     assert scanned([plain(word)], pa.array([text]))[0] == [(0, 0, 0)]
 
@@ -260,26 +258,3 @@ def test_other_columns_than_texts_are_refused(column: pa.Array) -> None:
 def test_parts_of_different_lengths_are_refused() -> None:
     with pytest.raises(ValueError, match="one length"):
         scanner.compile([plain("a")]).scan_parts([pa.array(["a"]), pa.array(["a", "b"])])
-
-
-FORKED = """
-import os
-import signal
-import pyarrow as pa
-from srp_assets.wordlists.resolved import ResolvedList
-from srp_assets.wordlists.scanner import compile
-
-scanner = compile([ResolvedList(id="list", version=1, words=("ab", "b&c"))])
-texts = pa.array(["ab", "cb", "x"])
-hits = lambda: list(zip(*(column.tolist() for column in (lambda found: (found.row, found.word))(scanner.scan(texts)))))
-in_parent = hits()
-child = os.fork()
-if child == 0:
-    signal.alarm(60)
-    os._exit(0 if hits() == in_parent == [(0, 0), (1, 1)] else 1)
-os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) != 0)
-"""
-
-
-def test_a_scanner_that_was_used_still_works_after_a_fork() -> None:
-    assert subprocess.run([sys.executable, "-c", FORKED], timeout=120, check=False).returncode == 0

@@ -1,0 +1,96 @@
+"""Raw bytes in Arrow buffers: whatever a file holds, each row is read as `bytes.decode("utf-8", "replace")` reads it, nothing beyond."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from srp_assets.wordlists import reference, scanner, simple_engine
+from srp_assets.wordlists.resolved import ResolvedList
+
+PIECES = [
+    *["a", "b", "ab", "É", "é", "K", "西", "安", "￿", "\ufffd", "🔥", "\0"],
+]
+
+raw = st.lists(
+    st.sampled_from([piece.encode() for piece in PIECES])
+    | st.binary(min_size=1, max_size=3)
+    | st.sampled_from([b"\xed\xa0\x80", b"\xc0\x80", b"\xe0\x80\x80", b"\xf4\x90\x80\x80", b"\xf0\x9f", b"\xe8\xa5", b"\xf8", b"\xff"]),
+    max_size=30,
+).map(b"".join)
+
+LISTS = [
+    ResolvedList(id="plain", version=1, words=("ab", "ba", "é", "kb", "西安", "安a", "🔥", "￿")),
+    ResolvedList(id="replaced", version=1, words=("\ufffd", "\ufffd\ufffd&a", "a\ufffdb", "b~\ufffd", "\0", "aaa")),
+    ResolvedList(id="deleted", version=1, words=("ab", "西a", "aab"), transforms=("delete", "normalize")),
+    ResolvedList(id="letters", version=1, words=("xian", "na", "ia"), transforms=("pinyin_char",), case_sensitive=True),
+]
+SCANNER = scanner.compile(LISTS)
+PLAIN = scanner.compile(LISTS[:1])
+
+
+@st.composite
+def columns(draw: st.DrawFn) -> tuple[pa.Array, list[bytes | None]]:
+    """An array over a buffer with its rows cut anywhere, nulls over bytes that are not theirs, and a slice of it."""
+    data = draw(raw)
+    cuts = sorted(draw(st.lists(st.integers(0, len(data)), min_size=1, max_size=8)))
+    large = draw(st.booleans())
+    is_there = draw(st.lists(st.booleans(), min_size=len(cuts) - 1, max_size=len(cuts) - 1))
+    offsets = np.array(cuts, np.int64 if large else np.int32)
+    validity = pa.py_buffer(np.packbits(is_there, bitorder="little").tobytes()) if is_there else None
+    array = pa.Array.from_buffers(
+        pa.large_string() if large else pa.string(), len(is_there), [validity, pa.py_buffer(offsets.tobytes()), pa.py_buffer(data)]
+    )
+    rows = [data[start:end] if there else None for start, end, there in zip(cuts, cuts[1:], is_there, strict=False)]
+    start = draw(st.integers(0, len(rows)))
+    length = draw(st.integers(0, len(rows) - start))
+    return array.slice(start, length), rows[start : start + length]
+
+
+def triples(hits: scanner.Hits) -> list[tuple[int, int, int]]:
+    return list(zip(hits.row.tolist(), hits.list.tolist(), hits.word.tolist(), strict=True))
+
+
+def read(row: bytes | None) -> str | None:
+    return None if row is None else row.decode("utf-8", "replace")
+
+
+@given(columns())
+def test_any_bytes_are_read_as_python_reads_them(column: tuple[pa.Array, list[bytes | None]]) -> None:
+    array, rows = column
+    assert triples(SCANNER.scan(array)) == reference.scan(LISTS, [[read(row)] for row in rows])
+
+
+@given(columns(), columns())
+def test_any_bytes_in_two_parts(one: tuple[pa.Array, list[bytes | None]], other: tuple[pa.Array, list[bytes | None]]) -> None:
+    count = min(len(one[1]), len(other[1]))
+    hits = SCANNER.scan_parts([one[0].slice(0, count), other[0].slice(0, count)])
+    assert triples(hits) == reference.scan(
+        LISTS, [[read(first), read(second)] for first, second in zip(one[1][:count], other[1], strict=False)]
+    )
+
+
+@given(columns())
+def test_hyperscan_reads_any_bytes_as_the_automaton_does(column: tuple[pa.Array, list[bytes | None]]) -> None:
+    array, rows = column
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(simple_engine, "LEAST_BYTES", 1)
+        patched.setattr(simple_engine.SimpleEngine, "_are_literals_faster", lambda *_: True)
+        assert triples(PLAIN.scan(array)) == reference.scan(LISTS[:1], [[read(row)] for row in rows])
+
+
+@given(st.lists(st.integers(-3, 9), min_size=2, max_size=6))
+@example([0, 5])
+@example([3, 2, 4])
+def test_offsets_outside_of_the_data_are_refused(offsets: list[int]) -> None:
+    data = b"abab"
+    buffers = [None, pa.py_buffer(np.array(offsets, np.int32).tobytes()), pa.py_buffer(data)]
+    if offsets == sorted(offsets) and offsets[0] >= 0 and offsets[-1] <= len(data):
+        rows = [data[start:end].decode() for start, end in zip(offsets, offsets[1:], strict=False)]
+        array = pa.Array.from_buffers(pa.string(), len(rows), buffers)
+        assert triples(PLAIN.scan(array)) == reference.scan(LISTS[:1], [[row] for row in rows])
+    else:
+        # Some of them Arrow itself refuses.
+        with pytest.raises(ValueError, match="outside of their data|offset"):
+            PLAIN.scan(pa.Array.from_buffers(pa.string(), len(offsets) - 1, buffers))
