@@ -12,7 +12,8 @@ from srp_assets.samples.vocabulary import LANGUAGES
 from srp_assets.samples.world import World
 from srp_assets.settings import PROJECT_ROOT
 from srp_assets.wordlists import reference
-from srp_assets.wordlists.model import WordList, check_words, resolve
+from srp_assets.wordlists.checks import check_words
+from srp_assets.wordlists.model import WordList, resolve
 from srp_assets.wordlists.resolved import ResolvedList
 from srp_assets.wordlists.syntax import parse
 from srp_assets.wordlists.transforms import fold_of
