@@ -24,9 +24,10 @@ Scan = Callable[[pa.StringArray], pa.ListArray]
 """From texts to the ids of each row's words, in any order."""
 
 
-def ours(words: Sequence[str], transforms: tuple[str, ...] = ()) -> Scan:
+def ours(words: Sequence[str], transforms: tuple[str, ...] = (), *, case_sensitive: bool = True) -> Scan:
     """The scanner of this project."""
-    compiled = scanner.compile([ResolvedList(id="words", version=1, words=tuple(words), transforms=transforms, case_sensitive=True)])
+    list_ = ResolvedList(id="words", version=1, words=tuple(words), transforms=transforms, case_sensitive=case_sensitive)
+    compiled = scanner.compile([list_])
 
     def scan(texts: pa.StringArray) -> pa.ListArray:
         hits = compiled.scan(texts)
@@ -118,8 +119,9 @@ def polars(words: Sequence[str]) -> Scan:
     names = pl.Series(patterns)
 
     def scan(texts: pa.StringArray) -> pa.ListArray:
-        found = pl.Series(texts).str.extract_many(names, overlapping=True).list.unique()
-        return found.list.eval(pl.element().replace_strict(names, ids, return_dtype=pl.Int32)).to_arrow()
+        found = pl.DataFrame({"text": pl.Series(texts)}).select(pl.col("text").str.extract_many(patterns, overlapping=True).list.unique())
+        as_ids = pl.col("text").list.eval(pl.element().replace_strict(names, ids, return_dtype=pl.Int32))
+        return found.select(as_ids).to_series().to_arrow()
 
     return scan
 

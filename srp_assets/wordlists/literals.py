@@ -31,6 +31,9 @@ MOST_HITS_PER_BYTE = 1 / 64
 Int64s = npt.NDArray[np.int64]
 
 
+_NOTHING = np.empty(0, dtype=np.int64)
+
+
 class LiteralHits(NamedTuple):
     """Which words stand in which rows.
 
@@ -107,15 +110,15 @@ class Literals:
             return None
         number, end = np.array(found, dtype=np.int64).reshape(-1, 2).T
         row = np.searchsorted(units.starts, end - self._lengths[number], side="right") - 1
-        is_within = (row >= 0) & (end <= units.ends[row])
-        row, number = row[is_within], number[is_within]
-        is_suspect = number >= self._word_count
-        suspects = np.unique(row[is_suspect])
-        is_hit = ~is_suspect
-        if len(suspects):
+        is_hit = (row >= 0) & (end <= units.ends[row])
+        suspects = _NOTHING
+        if len(self._lengths) > self._word_count:
+            is_suspect = is_hit & (number >= self._word_count)
+            suspects = np.unique(row[is_suspect])
             is_hit &= ~np.isin(row, suspects)
         both = np.unique(row[is_hit] * self._word_count + number[is_hit])
-        return LiteralHits(both // self._word_count, both % self._word_count, suspects)
+        row, word = np.divmod(both, self._word_count)
+        return LiteralHits(row, word, suspects)
 
 
 def _suspects(words: Sequence[str], fold: Fold) -> list[str] | None:

@@ -14,7 +14,7 @@ from numba import types
 
 from srp_assets.wordlists.columns import Units
 from srp_assets.wordlists.double_array import CHECK, FAIL, FIELDS, PATTERN
-from srp_assets.wordlists.grams import state_of
+from srp_assets.wordlists.grams import may_hold, state_of
 from srp_assets.wordlists.kernels import (
     INT32S,
     INT64S,
@@ -37,7 +37,7 @@ from srp_assets.wordlists.skip_kernel import (
     TWO,
     ZERO,
     appended,
-    may_begin,
+    skip_four,
     skip_one,
     skip_three,
     skip_two,
@@ -116,7 +116,7 @@ class Grams(NamedTuple):
         bit_shift: what leaves of a hash the place of its word.
         table: uint64, pairs of a gram and its state.
         table_shift: what leaves of a hash the first place of a gram.
-        masks: uint64, shape (3,), the bits of each window, the longest first, then 0; all 0 if the automaton is followed all the way.
+        masks: uint64, shape (4,), the bits of each window, the longest first, then 0; all 0 if the automaton is followed all the way.
         symbol_bits: the bits of a symbol.
         is_mixed: whether a longer gram may begin before the one that is followed: there are several windows, or patterns of one symbol.
     """
@@ -263,16 +263,21 @@ def _scan(counts_rules: bool) -> Any:
         unit = np.uint64(first)
         if unit >= unit_count:
             return count, len(starts)
-        always = masks[0] == ZERO
+        window_count = 0
+        while window_count < len(masks) and masks[window_count] != ZERO:
+            window_count += 1
+        always = window_count == 0
         place, window = np.uint64(starts[unit]), ZERO
         while True:
             if not always:
-                if masks[1] == ZERO:
+                if window_count == 1:
                     unit, place, window = skip_one(data, starts, ends, codes, bits, masks, bit_shift, symbol_bits, unit, place, window)
-                elif masks[2] == ZERO:
+                elif window_count == 2:
                     unit, place, window = skip_two(data, starts, ends, codes, bits, masks, bit_shift, symbol_bits, unit, place, window)
-                else:
+                elif window_count == 3:
                     unit, place, window = skip_three(data, starts, ends, codes, bits, masks, bit_shift, symbol_bits, unit, place, window)
+                else:
+                    unit, place, window = skip_four(data, starts, ends, codes, bits, masks, bit_shift, symbol_bits, unit, place, window)
                 if unit >= unit_count:
                     break
             this_row = np.int64(unit) if parts == 1 else np.int64(unit) // parts
@@ -315,12 +320,11 @@ def _scan(counts_rules: bool) -> Any:
                             state, following = np.int32(0), True
                     elif is_mixed or not following:
                         begun = np.int32(-1)
-                        if may_begin(window, bits, masks, bit_shift):
-                            begun = state_of(gram_table, window & masks[0], gram_shift)
-                            if (begun < 0) & (masks[1] != ZERO):
-                                begun = state_of(gram_table, window & masks[1], gram_shift)
-                                if (begun < 0) & (masks[2] != ZERO):
-                                    begun = state_of(gram_table, window & masks[2], gram_shift)
+                        for number in range(window_count):
+                            if may_hold(bits, window & masks[number], bit_shift):
+                                begun = state_of(gram_table, window & masks[number], gram_shift)
+                                if begun >= 0:
+                                    break
                         if following:
                             if begun >= 0 and depths[np.uint32(begun)] > depths[np.uint32(state)]:
                                 state = begun

@@ -25,19 +25,8 @@ def appended(window: Number, code: Number, symbol_bits: Number) -> Number:
     return (window << symbol_bits) | np.uint64(np.uint32(code & SYMBOL))
 
 
-@inlined
-def may_begin(window: Number, bits: Array, masks: Array, shift: Number) -> Number:
-    """Whether the last symbols may be some pattern's gram."""
-    may = may_hold(bits, window & masks[0], shift)
-    if masks[1] != ZERO:
-        may |= may_hold(bits, window & masks[1], shift)
-        if masks[2] != ZERO:
-            may |= may_hold(bits, window & masks[2], shift)
-    return may
-
-
 def _skip(window_count: int) -> Any:
-    """Makes `skip` for one, two or three windows."""
+    """Makes `skip` for a number of windows."""
 
     @kernel(
         types.UniTuple(types.uint64, 3)(
@@ -53,28 +42,40 @@ def _skip(window_count: int) -> Any:
         Returns:
             Its unit, its place in the data, and the symbols before it; a unit behind the last one if there is none.
         """
-        first_mask, second_mask, third_mask = masks[0], masks[1], masks[2]
+        first_mask, second_mask, third_mask, fourth_mask = masks[0], masks[1], masks[2], masks[3]
         while True:
             end = np.uint64(ends[unit])
             while place < end:
                 byte = data[place]
                 if byte < 0x80:
-                    if window_count == 1:
-                        while place + TWO <= end:
-                            code, next_code = codes[data[place]], codes[data[place + ONE]]
-                            if (code | next_code) < 0:
-                                break
-                            with_one = (window << symbol_bits) | np.uint64(np.uint32(code))
-                            with_two = (with_one << symbol_bits) | np.uint64(np.uint32(next_code))
-                            if may_hold(bits, with_one & first_mask, bit_shift):
-                                break
-                            if may_hold(bits, with_two & first_mask, bit_shift):
-                                break
-                            window = with_two
-                            place += TWO
-                        if place >= end:
+                    # Two letters of ASCII at a time, as long as nothing may begin there.
+                    while place + TWO <= end:
+                        code, next_code = codes[data[place]], codes[data[place + ONE]]
+                        if (code | next_code) < 0:
                             break
-                        byte = data[place]
+                        with_one = (window << symbol_bits) | np.uint64(np.uint32(code))
+                        with_two = (with_one << symbol_bits) | np.uint64(np.uint32(next_code))
+                        if may_hold(bits, with_one & first_mask, bit_shift):
+                            break
+                        if window_count > 1 and may_hold(bits, with_one & second_mask, bit_shift):
+                            break
+                        if window_count > 2 and may_hold(bits, with_one & third_mask, bit_shift):
+                            break
+                        if window_count > 3 and may_hold(bits, with_one & fourth_mask, bit_shift):
+                            break
+                        if may_hold(bits, with_two & first_mask, bit_shift):
+                            break
+                        if window_count > 1 and may_hold(bits, with_two & second_mask, bit_shift):
+                            break
+                        if window_count > 2 and may_hold(bits, with_two & third_mask, bit_shift):
+                            break
+                        if window_count > 3 and may_hold(bits, with_two & fourth_mask, bit_shift):
+                            break
+                        window = with_two
+                        place += TWO
+                    if place >= end:
+                        break
+                    byte = data[place]
                     code, width = codes[byte], ONE
                 elif (byte >= 0xE0) & (byte < 0xF0):
                     if place + TWO >= end:
@@ -101,6 +102,8 @@ def _skip(window_count: int) -> Any:
                         may |= may_hold(bits, longer & second_mask, bit_shift)
                     if window_count > 2:
                         may |= may_hold(bits, longer & third_mask, bit_shift)
+                    if window_count > 3:
+                        may |= may_hold(bits, longer & fourth_mask, bit_shift)
                     if may:
                         return unit, place, window
                     window = longer
@@ -113,7 +116,9 @@ def _skip(window_count: int) -> Any:
                     for further in range(codes[expansion]):
                         part = codes[expansion + np.uint32(1 + further)]
                         longer = appended(longer, part, symbol_bits)
-                        may |= may_begin(longer, bits, masks, bit_shift) | (part >= ENDS_WORD)
+                        may |= part >= ENDS_WORD
+                        for number in range(window_count):
+                            may |= may_hold(bits, longer & masks[number], bit_shift)
                     if may:
                         return unit, place, window
                     window = longer
@@ -126,4 +131,4 @@ def _skip(window_count: int) -> Any:
     return skip
 
 
-skip_one, skip_two, skip_three = _skip(1), _skip(2), _skip(3)
+skip_one, skip_two, skip_three, skip_four = _skip(1), _skip(2), _skip(3), _skip(4)

@@ -3,7 +3,7 @@
 A word can only begin to matter where its first symbols stand. Every pattern of two symbols or more is watched for by its first 2 to 9
 ones, its gram: a scan keeps the last symbols of the text and asks a small set of bits whether they may be some pattern's gram. Nearly
 always they are not, and nothing else is read. (A pattern of one symbol is marked in the alphabet's codes.) Lists mix long and short words,
-so there are up to three window lengths, and each pattern has the longest that it fills.
+so there are up to four window lengths, and each pattern has the longest that it fills.
 
 Long windows rarely fit by chance, and each length costs a test for every symbol: `chosen` weighs both. Where a list's patterns are so
 short and many that text is full of them, no window pays, and the scan follows the automaton all the way.
@@ -16,14 +16,14 @@ import numpy.typing as npt
 
 Int64s = npt.NDArray[np.int64]
 
-MOST_WINDOWS = 3
+MOST_WINDOWS = 4
 LONGEST = 9
 WINDOW_BITS = 64
 """The symbols of a window are packed into one word."""
 
-_TEST_CYCLES = 4.0
-_GRAM_CYCLES = 120.0
-_FOLLOWING_CYCLES = 50.0
+_TEST_CYCLES = 2.5
+_GRAM_CYCLES = 175.0
+_FOLLOWING_CYCLES = 65.0
 """About what the test of a window, a gram found and a step of the automaton cost, measured: only their ratios matter."""
 
 _FIRST_SHARE = 0.25
