@@ -155,6 +155,9 @@ def _engine_type(kind: str) -> type[Engine]:
 
 def _patterns(groups: Sequence[Group]) -> Iterator[_Pass]:
     """The pass for lists of patterns, if there are any."""
+    if all(group.words.type in ("simple", "similar") for group in groups):
+        return
+    from srp_assets.wordlists.pattern_engine import PatternEngine
     from srp_assets.wordlists.patterns import PATTERN_TYPES, PatternEntry, entries_of
 
     numbering: Numbering[PatternEntry] = Numbering()
@@ -163,8 +166,6 @@ def _patterns(groups: Sequence[Group]) -> Iterator[_Pass]:
             entries = entries_of(group.words)
             numbering.add(group, entries, range(len(entries)))
     if numbering.entries:
-        from srp_assets.wordlists.pattern_engine import PatternEngine
-
         yield _Pass("patterns", PatternEngine.build(numbering.entries), numbering.behind())
 
 
