@@ -45,9 +45,9 @@ HYPERSCAN_COUNT = 10_000
 HYPERSCAN_COUNT_FULL = 100_000
 """Compiling 100,000 literals takes hyperscan some seconds."""
 
-SAME = 0.95
-"""An engine that is as fast as this share of another one is not slower: two measurements of one engine differ by as much, and where the
-scanner uses hyperscan inside, it is hyperscan that is measured twice."""
+NOT_SLOWER = 1.0
+"""The bar as it stands, though two measurements of one engine differ by a twentieth, and where the scanner uses hyperscan inside it is
+hyperscan that is measured twice: a cell that misses by so little is told all the same."""
 
 OURS, RIVAL = "srp", "matcher_py"
 
@@ -162,7 +162,7 @@ def plain_words(run: Run) -> Iterator[Part]:
                 measured = measure(run, Cell(f"plain words, {name}", texts, engines, compares=True))
                 others = {engine: speed for engine, speed in measured.speed.items() if engine != OURS}
                 best = max(others, key=others.__getitem__)
-                bars = [Bar(f"plain words, {name}: srp against the fastest other ({best})", measured.speed[OURS] / others[best], SAME)]
+                bars = [Bar(f"plain words, {name}: srp against the fastest other ({best})", measured.speed[OURS] / others[best], NOT_SLOWER)]
                 if count == BAR_COUNT:
                     bars.append(Bar(f"plain words, {name}: srp against matcher_py", measured.speed[OURS] / others[RIVAL], 3.0))
                 rows = as_rows("plain words", name, measured)
