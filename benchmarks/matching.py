@@ -162,7 +162,9 @@ def plain_words(run: Run) -> Iterator[Part]:
                 measured = measure(run, Cell(f"plain words, {name}", texts, engines, compares=True))
                 others = {engine: speed for engine, speed in measured.speed.items() if engine != OURS}
                 best = max(others, key=others.__getitem__)
-                bars = [Bar(f"plain words, {name}: srp against the fastest other ({best})", measured.speed[OURS] / others[best], NOT_SLOWER)]
+                bars = [
+                    Bar(f"plain words, {name}: srp against the fastest other ({best})", measured.speed[OURS] / others[best], NOT_SLOWER)
+                ]
                 if count == BAR_COUNT:
                     bars.append(Bar(f"plain words, {name}: srp against matcher_py", measured.speed[OURS] / others[RIVAL], 3.0))
                 rows = as_rows("plain words", name, measured)
