@@ -125,8 +125,7 @@ class Automaton:
 
     def _scan(self, units: Units, first: int, room: Room) -> tuple[int, int]:
         """Scans from a unit on until there is no more room; answers how many entries were found and the unit to go on from."""
-        rule_count = len(self.required)
-        scan = scan_rules if rule_count else scan_plain
+        scan = scan_rules if len(self.required) else scan_plain
         return scan(
             units,
             self.codes,
@@ -136,7 +135,6 @@ class Automaton:
             ),
             Rules(read_only((self.entry_of >= 0).view(np.uint8)), self.demand_bounds, self.demands_of, self.demands, self.required),
             np.full(len(self.entry_of), -1, np.int64),
-            np.empty(rule_count + 1, np.int32),
             self._notes(),
             self._notes(),
             first,
@@ -152,6 +150,7 @@ class Automaton:
             np.full(rules, -1, np.int64),
             np.empty(rules, np.int32),
             np.full(rules, -1, np.int64),
+            np.empty(rules, np.int32),
         )
 
 

@@ -2,13 +2,19 @@
 
 A gram's key is its symbols packed into 64 bits; no symbol is 0, so that grams of different lengths are different keys. The set of bits
 answers "certainly not" for nearly all text: each key sets two bits of one word, one read from a near cache. The table is exact: open
-addressing, about half full, a key and its state side by side.
+addressing, about half full, a key and what is known of its state side by side:
+
+    bits 0 to 30     the state
+    bit 31           a pattern ends there
+    bits 32 to 63    the symbols that may follow, by their last five bits; all if the state's suffixes have to be followed too
+
+Most grams are found where their pattern does not go on. That is seen here, and the automaton, which is far away in memory, is not read.
 """
 
 import numpy as np
 from numba import types
 
-from srp_assets.wordlists.double_array import FIELDS
+from srp_assets.wordlists.double_array import FAIL, FIELDS, PATTERN
 from srp_assets.wordlists.kernels import INT32S, INT64S, OUT_UINT64S, UINT8S, Array, Number, inlined, kernel
 
 KEYS_PER_WORD = 2
@@ -19,6 +25,11 @@ MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 """Multiplicative hashing (Knuth): 2^64 divided by the golden ratio."""
 
 ONE, TWO = np.uint64(1), np.uint64(2)
+STATE = np.uint64((1 << 31) - 1)
+ENDS_PATTERN = np.uint64(1 << 31)
+FOLLOWING = np.uint64(32)
+EVERY_SYMBOL = np.uint64((1 << 32) - 1)
+LAST_FIVE_BITS = np.uint64(31)
 _SIX_BITS = np.uint64(63)
 _FIRST_BIT, _SECOND_BIT = np.uint64(20), np.uint64(26)
 
@@ -32,15 +43,15 @@ def may_hold(bits: Array, key: Number, shift: Number) -> Number:
 
 
 @inlined
-def state_of(grams: Array, key: Number, shift: Number) -> Number:
-    """The state of a gram; -1 if there is no such gram."""
+def gram_at(grams: Array, key: Number, shift: Number) -> Number:
+    """What is known of a gram; 0 if there is no such gram."""
     place = ((key * MULTIPLIER) >> shift) << ONE
     last = np.uint64(len(grams) - 1)
     while grams[place] != 0:
         if grams[place] == key:
-            return np.int32(grams[place + ONE])
+            return grams[place + ONE]
         place = (place + TWO) & last
-    return np.int32(-1)
+    return np.uint64(0)
 
 
 @kernel(types.void(INT32S, INT64S, UINT8S, types.uint64, INT32S, OUT_UINT64S, OUT_UINT64S))
@@ -79,5 +90,13 @@ def watch(symbols: Array, bounds: Array, lengths: Array, symbol_bits: Number, ta
         place = (hashed >> key_shift) << ONE
         while grams[place] != 0 and grams[place] != key:
             place = (place + TWO) & last
-        grams[place] = key
-        grams[place + ONE] = state
+        if grams[place] == 0:
+            grams[place] = key
+            grams[place + ONE] = state
+            if table[FIELDS * state + PATTERN] >= 0:
+                grams[place + ONE] |= ENDS_PATTERN
+            if table[FIELDS * state + FAIL] >= 0:
+                grams[place + ONE] |= EVERY_SYMBOL << FOLLOWING
+        if bounds[pattern] + lengths[pattern] < bounds[pattern + 1]:
+            following = symbols[bounds[pattern] + lengths[pattern]]
+            grams[place + ONE] |= ONE << (FOLLOWING + (np.uint64(following) & LAST_FIVE_BITS))

@@ -14,7 +14,7 @@ from numba import types
 
 from srp_assets.wordlists.columns import Units
 from srp_assets.wordlists.double_array import CHECK, FAIL, FIELDS, PATTERN
-from srp_assets.wordlists.grams import may_hold, state_of
+from srp_assets.wordlists.grams import ENDS_PATTERN, EVERY_SYMBOL, FOLLOWING, LAST_FIVE_BITS, STATE, gram_at, may_hold
 from srp_assets.wordlists.kernels import (
     INT32S,
     INT64S,
@@ -159,6 +159,7 @@ class Notes(NamedTuple):
         touched: int64, the stamps of rules.
         missing: int32, how many demands of each rule are not met yet; `VETOED` if it is forbidden.
         complete: int64, the last row in which nothing was missing.
+        open_rules: int32, the rules touched, one after the other; each has room once, for a stamp touches a rule once.
     """
 
     met: Array
@@ -166,6 +167,7 @@ class Notes(NamedTuple):
     touched: Array
     missing: Array
     complete: Array
+    open_rules: Array
 
 
 class Room(NamedTuple):
@@ -180,12 +182,12 @@ _UNITS = record(Units, UINT8S, INT64S, INT64S, types.int64)
 _TRIE = record(Trie, INT32S, UINT8S, INT32S)
 _GRAMS = record(Grams, UINT64S, types.uint64, UINT64S, types.uint64, UINT64S, types.uint64, types.boolean)
 _RULES = record(Rules, UINT8S, INT32S, INT32S, INT32S, INT32S)
-_NOTES = record(Notes, OUT_INT64S, OUT_INT32S, OUT_INT64S, OUT_INT32S, OUT_INT64S)
+_NOTES = record(Notes, OUT_INT64S, OUT_INT32S, OUT_INT64S, OUT_INT32S, OUT_INT64S, OUT_INT32S)
 _ROOM = record(Room, OUT_INT64S, OUT_INT64S, OUT_BOOLS)
 
 
 @inlined
-def _met(pattern: Number, stamp: Number, row: Number, rules: Rules, notes: Notes, open_rules: Array, open_count: Number) -> Number:
+def _met(pattern: Number, stamp: Number, row: Number, rules: Rules, notes: Notes, open_count: Number) -> Number:
     """Counts an occurrence of a pattern for everything that demands it; answers how many rules have been touched."""
     for link in range(rules.bounds[pattern], rules.bounds[pattern + 1]):
         demand = np.uint32(rules.served[np.uint32(link)])
@@ -198,7 +200,7 @@ def _met(pattern: Number, stamp: Number, row: Number, rules: Rules, notes: Notes
             if notes.touched[rule] != stamp:
                 notes.touched[rule] = stamp
                 notes.missing[rule] = rules.required[rule]
-                open_rules[np.uint32(open_count)] = rule
+                notes.open_rules[np.uint32(open_count)] = rule
                 open_count += 1
             notes.missing[rule] = VETOED if rules.demands[np.uint32(3 * demand + 2)] else notes.missing[rule] - 1
             if notes.missing[rule] == 0:
@@ -208,12 +210,12 @@ def _met(pattern: Number, stamp: Number, row: Number, rules: Rules, notes: Notes
 
 @inlined
 def _settled(
-    row: Number, several: Number, notes: Notes, part_notes: Notes, open_rules: Array, open_count: Number, first: Number,
+    row: Number, several: Number, notes: Notes, part_notes: Notes, open_count: Number, first: Number,
     room: Room, count: Number,
 ) -> Number:  # fmt: skip
     """Reports the rules that a row meets, numbered from `first` on; answers how many entries there are then, -1 if there is no room."""
     for place in range(open_count):
-        rule = np.uint32(open_rules[np.uint32(place)])
+        rule = np.uint32(notes.open_rules[np.uint32(place)])
         if notes.missing[rule] == 0:
             if count == len(room.rows):
                 return -1
@@ -227,12 +229,10 @@ def _settled(
 def _scan(counts_rules: bool) -> Any:
     """Makes the scan for plain words alone, or with rules."""
 
-    @kernel(
-        types.UniTuple(types.int64, 2)(_UNITS, INT32S, _TRIE, _GRAMS, _RULES, OUT_INT64S, OUT_INT32S, _NOTES, _NOTES, types.int64, _ROOM)
-    )
+    @kernel(types.UniTuple(types.int64, 2)(_UNITS, INT32S, _TRIE, _GRAMS, _RULES, OUT_INT64S, _NOTES, _NOTES, types.int64, _ROOM))
     def scan(
         units: Units, codes: Array, trie: Trie, grams: Grams, rules: Rules,
-        reported: Array, open_rules: Array, notes: Notes, part_notes: Notes, first: Number, room: Room,
+        reported: Array, notes: Notes, part_notes: Notes, first: Number, room: Room,
     ) -> tuple[Number, Number]:  # fmt: skip
         """Scans units from the first one on.
 
@@ -243,7 +243,6 @@ def _scan(counts_rules: bool) -> Any:
             grams: where it has to be followed.
             rules: what is made of patterns.
             reported: stamps of patterns, -1 at first: by which row each was last reported as a word.
-            open_rules: int32, one more than there are rules; those that the row touched.
             notes: about the row.
             part_notes: about the part.
             first: where to begin, the first unit of a row.
@@ -283,14 +282,14 @@ def _scan(counts_rules: bool) -> Any:
             this_row = np.int64(unit) if parts == 1 else np.int64(unit) // parts
             if this_row != row:
                 if counts_rules and open_count:
-                    now = _settled(row, parts > 1, notes, part_notes, open_rules, open_count, pattern_count, room, count)
+                    now = _settled(row, parts > 1, notes, part_notes, open_count, pattern_count, room, count)
                     if now < 0:
                         return row_count, row * parts
                     count = now
                     open_count = 0
                 row, row_count = this_row, count
             end = np.uint64(ends[unit])
-            state, following = np.int32(0), always
+            state, following, symbols_to_follow = np.int32(0), always, EVERY_SYMBOL
             while place < end:
                 code_point, place = _decoded(data, place, end)
                 code = codes[np.uint32(codes[BLOCKS + (code_point >> SIX)]) + np.uint32(code_point & np.uint32(0x3F))]
@@ -306,7 +305,9 @@ def _scan(counts_rules: bool) -> Any:
                     window = appended(window, code, symbol_bits)
                     if following:
                         symbol = code & SYMBOL
-                        while True:
+                        if (symbols_to_follow >> (np.uint64(symbol) & LAST_FIVE_BITS)) & ONE == ZERO:
+                            following = False
+                        while following:
                             child = np.uint32(table[np.uint32(FIELDS * state)] ^ symbol)
                             if table[np.uint32(FIELDS * child + CHECK)] == state:
                                 state = np.int32(child)
@@ -314,26 +315,27 @@ def _scan(counts_rules: bool) -> Any:
                             state = table[np.uint32(FIELDS * state + FAIL)]
                             if state < 0:
                                 following = False
-                                break
+                        symbols_to_follow = EVERY_SYMBOL
+                    ends_pattern = following
                     if always:
                         if not following:
                             state, following = np.int32(0), True
                     elif is_mixed or not following:
-                        begun = np.int32(-1)
+                        gram = ZERO
                         for number in range(window_count):
                             if may_hold(bits, window & masks[number], bit_shift):
-                                begun = state_of(gram_table, window & masks[number], gram_shift)
-                                if begun >= 0:
+                                gram = gram_at(gram_table, window & masks[number], gram_shift)
+                                if gram != ZERO:
                                     break
-                        if following:
-                            if begun >= 0 and depths[np.uint32(begun)] > depths[np.uint32(state)]:
-                                state = begun
-                        else:
-                            if (begun < 0) & (code >= ENDS_WORD):
-                                begun = np.int32(table[0] ^ (code & SYMBOL))
-                            if begun >= 0:
+                        begun = np.int32(gram & STATE)
+                        if gram != ZERO:
+                            if not following or depths[np.uint32(begun)] > depths[np.uint32(state)]:
                                 state, following = begun, True
-                    if following:
+                                ends_pattern = gram & ENDS_PATTERN != ZERO
+                                symbols_to_follow = gram >> FOLLOWING
+                        elif code >= ENDS_WORD and not following:
+                            state, following, ends_pattern = np.int32(table[0] ^ (code & SYMBOL)), True, True
+                    if ends_pattern:
                         pattern = table[np.uint32(FIELDS * state + PATTERN)]
                         while pattern >= 0:
                             if (not counts_rules or is_word[np.uint32(pattern)]) and reported[np.uint32(pattern)] != row:
@@ -347,9 +349,10 @@ def _scan(counts_rules: bool) -> Any:
                             elif not counts_rules:
                                 break  # and so were those that end with it
                             if counts_rules:
-                                open_count = _met(pattern, row, row, rules, notes, open_rules, open_count)
+                                open_count = _met(pattern, row, row, rules, notes, open_count)
                                 if parts > 1:
-                                    _met(pattern, np.int64(unit), row, rules, part_notes, open_rules, open_count)
+                                    # Of a part only what it completes is asked, not which rules it touched: their places are used anew.
+                                    _met(pattern, np.int64(unit), row, rules, part_notes, 0)
                             pattern = shorter[np.uint32(pattern)]
                         if table[np.uint32(FIELDS * state)] == 0 and table[np.uint32(FIELDS * state + FAIL)] < 0:
                             following = always
@@ -366,7 +369,7 @@ def _scan(counts_rules: bool) -> Any:
                     break
                 place, window = np.uint64(starts[unit]), ZERO
         if counts_rules and open_count:
-            now = _settled(row, parts > 1, notes, part_notes, open_rules, open_count, pattern_count, room, count)
+            now = _settled(row, parts > 1, notes, part_notes, open_count, pattern_count, room, count)
             if now < 0:
                 return row_count, row * parts
             count = now

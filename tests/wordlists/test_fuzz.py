@@ -1,5 +1,10 @@
 """Raw bytes in Arrow buffers: whatever a file holds, each row is read as `bytes.decode("utf-8", "replace")` reads it, nothing beyond."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -94,3 +99,41 @@ def test_offsets_outside_of_the_data_are_refused(offsets: list[int]) -> None:
         # Some of them Arrow itself refuses.
         with pytest.raises(ValueError, match="outside of their data|offset"):
             PLAIN.scan(pa.Array.from_buffers(pa.string(), len(offsets) - 1, buffers))
+
+
+CHECKED = r"""
+from random import Random
+
+import numpy as np
+import pyarrow as pa
+from srp_assets.wordlists import reference, scanner
+from srp_assets.wordlists.resolved import ResolvedList
+
+# One pattern of many rules, in texts of several parts: each part touches all of them at once.
+shared = ResolvedList(id="shared", version=1, words=tuple(f"a&{letter}" for letter in "bcdefghijk"))
+hits = scanner.compile([shared]).scan_parts([pa.array([part]) for part in ("a", "a", "abk")])
+assert hits.word.tolist() == [0, 9]
+
+chance = Random(1)
+pieces = [*"abA", "\u897f", "\u5b89", "\u00e9", "\U0001f525", "-", " "]
+some = lambda most: "".join(chance.choices(pieces, k=chance.randint(1, most)))
+for number in range(60):
+    transforms = chance.choice([(), ("normalize",), ("delete",), ("pinyin_char",)])
+    words = {"a" + some(2 if number % 2 else 9) for _ in range(chance.choice([1, 4, 40]))}
+    words |= {f"a{some(2)}{chance.choice('&~|')}a{some(2)}" for _ in range(chance.choice([0, 3, 30]))}
+    lists = [ResolvedList(id="list", version=1, words=tuple(sorted(words)), transforms=transforms)]
+    rows = [[bytes(chance.choices(range(256), k=9)) + some(30).encode() + b"\xe8\xa5" for _ in range(number % 3 + 1)] for _ in range(4)]
+    parts = [pa.array([row[place] for row in rows], pa.binary()) for place in range(number % 3 + 1)]
+    texts = [pa.Array.from_buffers(pa.string(), 4, part.buffers()) for part in parts]
+    hits = scanner.compile(lists).scan_parts(texts)
+    read = [[part.decode("utf-8", "replace") for part in row] for row in rows]
+    assert list(zip(hits.row.tolist(), hits.list.tolist(), hits.word.tolist())) == reference.scan(lists, read)
+print("within bounds")
+"""
+
+
+def test_kernels_stay_within_their_arrays(tmp_path: Path) -> None:
+    """With every access checked: a place written outside of an array may otherwise spoil nothing that a test looks at."""
+    environment = os.environ | {"NUMBA_BOUNDSCHECK": "1", "NUMBA_CACHE_DIR": str(tmp_path)}
+    run = subprocess.run([sys.executable, "-c", CHECKED], env=environment, timeout=240, check=False, capture_output=True, text=True)
+    assert run.stdout == "within bounds\n", run.stderr[-2000:]
