@@ -16,8 +16,8 @@ from srp_assets.warehouse.registry_builds import PeriodKey
 from srp_assets.warehouse.reopening import due, spans
 from srp_assets.warehouse.storage import Storage
 from srp_assets.wordlists.assets import hits_key
-from srp_assets.wordlists.keeping import delete_old_hits
-from srp_assets.wordlists.standing import entities_with_texts
+from srp_assets.wordlists.standing.keeping import delete_old_hits
+from srp_assets.wordlists.standing.lists import entities_with_texts
 
 STALE_HITS_SENSOR = "stale_hits"
 

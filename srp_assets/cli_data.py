@@ -111,7 +111,7 @@ def _without_hits(
 ) -> "list[PeriodKey]":
     """The periods in which the standing lists are to be looked for: those that will be built, and built ones in which they were not."""
     from srp_assets.strategy.standing import periods_without_hits, standing_lists
-    from srp_assets.wordlists.standing import entities_with_texts
+    from srp_assets.wordlists.standing.lists import entities_with_texts
 
     with home.engine.connect() as connection:
         stale = periods_without_hits(connection, home.catalogue, **_limits(home, entity, products, since, before))

@@ -13,10 +13,10 @@ import pyarrow as pa
 from srp_assets.recall.compile import Probe
 from srp_assets.strategy.resolved import Frozen
 from srp_assets.warehouse.storage import Storage
-from srp_assets.wordlists.hit_files import read_hits
 from srp_assets.wordlists.registry import StandingHits
 from srp_assets.wordlists.resolved import ResolvedList
-from srp_assets.wordlists.standing import list_digest
+from srp_assets.wordlists.standing.hit_files import read_hits
+from srp_assets.wordlists.standing.lists import list_digest
 
 
 class ProbeHits(NamedTuple):

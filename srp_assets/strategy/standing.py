@@ -14,7 +14,7 @@ from srp_assets.warehouse.registry_builds import PeriodKey, newest_build
 from srp_assets.wordlists.model import WordList
 from srp_assets.wordlists.registry import stale_hits
 from srp_assets.wordlists.resolved import ResolvedList
-from srp_assets.wordlists.standing import entities_with_texts, hits_digest, list_digest, text_features
+from srp_assets.wordlists.standing.lists import entities_with_texts, hits_digest, list_digest, text_features
 
 
 def standing_lists(connection: Connection, catalogue: Catalogue) -> list[ResolvedList]:

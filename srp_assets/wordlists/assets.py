@@ -20,10 +20,10 @@ from srp_assets.warehouse.assets import OWNERS, SPARK_POOL, BuildConfig, table_k
 from srp_assets.warehouse.catalogue import Catalogue
 from srp_assets.warehouse.registry_builds import current_builds
 from srp_assets.warehouse.storage import Storage
-from srp_assets.wordlists.keeping import bring_hits_up_to_date
 from srp_assets.wordlists.registry import StandingHits, current_hits
 from srp_assets.wordlists.resolved import ResolvedList
-from srp_assets.wordlists.standing import entities_with_texts
+from srp_assets.wordlists.standing.keeping import bring_hits_up_to_date
+from srp_assets.wordlists.standing.lists import entities_with_texts
 
 DOMAIN = "wordlists"
 

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 from srp_assets.errors import InvalidInput
 from srp_assets.wordlists.model import ListReference, WordList
-from srp_assets.wordlists.pattern_sets import CodePoints, size
-from srp_assets.wordlists.pattern_tree import Atomic, Chars, Concat, Either, Group, Look, Node, Pattern, Repeat
-from srp_assets.wordlists.patterns import PatternEntry, check_entry, entries_of, split_word
+from srp_assets.wordlists.patterns.entries import PatternEntry, check_entry, entries_of, split_word
+from srp_assets.wordlists.patterns.sets import CodePoints, size
+from srp_assets.wordlists.patterns.tree import Atomic, Chars, Concat, Either, Group, Look, Node, Pattern, Repeat
 from srp_assets.wordlists.resolved import ExemptGroup, ListType
 from srp_assets.wordlists.syntax import SPECIAL, ParsedWord, WordError, emptied, parse, require_word, rule_of
 from srp_assets.wordlists.transforms import Fold, fold_of

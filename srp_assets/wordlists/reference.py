@@ -8,7 +8,7 @@ transforms and its case fold (`transforms.py`) are applied to every part of the 
 from collections.abc import Sequence
 from fractions import Fraction
 
-from srp_assets.wordlists.patterns import PATTERN_TYPES, PatternEntry, compiled, entries_of
+from srp_assets.wordlists.patterns.entries import PATTERN_TYPES, PatternEntry, compiled, entries_of
 from srp_assets.wordlists.resolved import ExemptGroup, ResolvedList
 from srp_assets.wordlists.syntax import Demand, Rule, parse, rule_of
 from srp_assets.wordlists.transforms import fold_of

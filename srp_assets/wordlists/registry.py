@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from resources.registry_types import Identifier, UtcDateTime
 from srp_assets.warehouse.registry_builds import PeriodKey, warehouse_build, within
-from srp_assets.wordlists.standing import ListMark
+from srp_assets.wordlists.standing.lists import ListMark
 
 metadata = sa.MetaData()
 

@@ -23,7 +23,7 @@ from srp_assets.wordlists.engine import Engine, Found
 from srp_assets.wordlists.entries import Behind, Group, Numbering, groups_of, simple_entries
 from srp_assets.wordlists.hits import EXEMPTION, Hits, joined, settled
 from srp_assets.wordlists.resolved import ResolvedList
-from srp_assets.wordlists.simple_engine import SimpleEngine
+from srp_assets.wordlists.simple.engine import SimpleEngine
 
 __all__ = ["EXEMPTION", "Hits", "Scanner", "compile", "load"]
 
@@ -79,7 +79,7 @@ class Scanner:
     def _found(self, one: _Pass, parts: Sequence[pa.Array]) -> Found:
         if one.kind == "similar":
             return one.engine.scan(parts)
-        from srp_assets.wordlists.pattern_engine import PatternOutOfTime
+        from srp_assets.wordlists.patterns.engine import PatternOutOfTime
 
         try:
             return one.engine.scan(parts)
@@ -143,11 +143,11 @@ def _strings(part: pa.Array | pa.ChunkedArray) -> pa.ChunkedArray:
 def _engine_type(kind: str) -> type[Engine]:
     """The class of an engine. Those of other than simple lists are imported here alone: they bring libraries along."""
     if kind == "patterns":
-        from srp_assets.wordlists.pattern_engine import PatternEngine
+        from srp_assets.wordlists.patterns.engine import PatternEngine
 
         return PatternEngine
     if kind == "similar":
-        from srp_assets.wordlists.similar_engine import SimilarEngine
+        from srp_assets.wordlists.similar.engine import SimilarEngine
 
         return SimilarEngine
     return SimpleEngine
@@ -157,8 +157,8 @@ def _patterns(groups: Sequence[Group]) -> Iterator[_Pass]:
     """The pass for lists of patterns, if there are any."""
     if all(group.words.type in ("simple", "similar") for group in groups):
         return
-    from srp_assets.wordlists.pattern_engine import PatternEngine
-    from srp_assets.wordlists.patterns import PATTERN_TYPES, PatternEntry, entries_of
+    from srp_assets.wordlists.patterns.engine import PatternEngine
+    from srp_assets.wordlists.patterns.entries import PATTERN_TYPES, PatternEntry, entries_of
 
     numbering: Numbering[PatternEntry] = Numbering()
     for group in groups:
@@ -173,7 +173,7 @@ def _similar(groups: Sequence[Group]) -> Iterator[_Pass]:
     """The pass for lists of similar texts, if there are any."""
     if all(group.words.type != "similar" for group in groups):
         return
-    from srp_assets.wordlists.similar_engine import SimilarEngine, SimilarEntry
+    from srp_assets.wordlists.similar.engine import SimilarEngine, SimilarEntry
 
     numbering: Numbering[SimilarEntry] = Numbering()
     for group in groups:

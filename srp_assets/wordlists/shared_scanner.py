@@ -57,9 +57,8 @@ def digest_of(lists: Sequence[ResolvedList]) -> str:
 def _sources() -> str:
     """A digest of our code and of the libraries whose own formats a scanner holds."""
     digest = hashlib.sha256()
-    for file in sorted(resources.files("srp_assets.wordlists").iterdir(), key=lambda file: file.name):
-        if file.name.endswith(".py"):
-            digest.update(file.read_bytes())
+    for file in sorted(Path(str(resources.files("srp_assets.wordlists"))).rglob("*.py")):
+        digest.update(file.read_bytes())
     for library in ("hyperscan", "google-re2", "matcher_py"):
         digest.update(version(library).encode())
     return digest.hexdigest()

@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 from rapidfuzz.distance import Levenshtein
 
-from srp_assets.wordlists.patterns import PATTERN_TYPES, PatternEntry, compiled, entries_of
+from srp_assets.wordlists.patterns.entries import PATTERN_TYPES, PatternEntry, compiled, entries_of
 from srp_assets.wordlists.resolved import ExemptGroup, ListType, ResolvedList
-from srp_assets.wordlists.similar_limit import limit_of
+from srp_assets.wordlists.similar.limit import limit_of
 from srp_assets.wordlists.syntax import Demand, parse, rule_of
 from srp_assets.wordlists.transforms import Fold, fold_of
 

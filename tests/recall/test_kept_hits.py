@@ -23,11 +23,11 @@ from srp_assets.warehouse.catalogue import Catalogue
 from srp_assets.warehouse.registry_builds import Build, BuildFile
 from srp_assets.warehouse.schema import entity_schema
 from srp_assets.warehouse.storage import Storage
-from srp_assets.wordlists.hit_scan import HitsOrder
-from srp_assets.wordlists.keeping import bring_hits_up_to_date, hits_of_builds, pieces_of
 from srp_assets.wordlists.registry import StandingHits, current_hits
 from srp_assets.wordlists.resolved import ResolvedList
-from srp_assets.wordlists.standing import text_features
+from srp_assets.wordlists.standing.hit_scan import HitsOrder
+from srp_assets.wordlists.standing.keeping import bring_hits_up_to_date, hits_of_builds, pieces_of
+from srp_assets.wordlists.standing.lists import text_features
 from support.built_world import LIMITS, BuiltWorld, assert_accounted
 from support.generators import SEEDS, batches, ingests, table_rows
 from support.recall import START
@@ -163,7 +163,7 @@ def test_kept_hits_change_no_answer(
     tasks = task_specs(data.draw(batches(catalogue)))
     limits = data.draw(st.sampled_from(LIMITS))
     random = Random(data.draw(SEEDS))
-    monkeypatch.setattr("srp_assets.wordlists.plan_hits.write_hits", write_hits_here)
+    monkeypatch.setattr("srp_assets.wordlists.standing.plan_hits.write_hits", write_hits_here)
     world = BuiltWorld(spark, settings.model_copy(update={"home": settings.home / uuid4().hex}), catalogue, history)
     hits = keep_some(world, tasks, random)
     result, cases = world.run(tasks, limits, hits)

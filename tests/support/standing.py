@@ -4,8 +4,8 @@ from typing import Any
 
 from srp_assets.warehouse.storage import Storage
 from srp_assets.wordlists import scanner
-from srp_assets.wordlists.hit_scan import HitsOrder, scan_piece
-from srp_assets.wordlists.plan_hits import PieceCount
+from srp_assets.wordlists.standing.hit_scan import HitsOrder, scan_piece
+from srp_assets.wordlists.standing.plan_hits import PieceCount
 
 
 def write_hits_here(_spark: Any, storage: Storage, order: HitsOrder, _order_path: str) -> list[PieceCount]:

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from srp_assets.wordlists import reference, scanner, simple_engine
+from srp_assets.wordlists import reference, scanner
 from srp_assets.wordlists.resolved import ResolvedList
+from srp_assets.wordlists.simple import engine as simple_engine
 
 PIECES = [
     *["a", "b", "ab", "É", "é", "K", "西", "安", "￿", "\ufffd", "🔥", "\0"],

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from srp_assets.wordlists import automaton, reference, scanner
+from srp_assets.wordlists import reference, scanner
 from srp_assets.wordlists.resolved import ExemptGroup, ResolvedList
+from srp_assets.wordlists.simple import automaton
 from srp_assets.wordlists.syntax import WordError, parse, rule_of
 from srp_assets.wordlists.transforms import TRANSFORMS, fold_of
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from srp_assets.wordlists import reference
 from srp_assets.wordlists import spans as spans_module
-from srp_assets.wordlists.patterns import entries_of
+from srp_assets.wordlists.patterns.entries import entries_of
 from srp_assets.wordlists.resolved import ResolvedList
 from srp_assets.wordlists.spans import Span, spans
 from srp_assets.wordlists.syntax import parse, rule_of

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numba import types
 
-from srp_assets.wordlists.grams import may_hold
 from srp_assets.wordlists.kernels import INT32S, INT64S, UINT8S, UINT64S, Array, Number, inlined, kernel
-from srp_assets.wordlists.symbols import ALL_BLOCKS, DELETED, ENDS_WORD, SYMBOL, THREE_BYTE_BLOCKS, UNDECIDED
+from srp_assets.wordlists.simple.grams import may_hold
+from srp_assets.wordlists.simple.symbols import ALL_BLOCKS, DELETED, ENDS_WORD, SYMBOL, THREE_BYTE_BLOCKS, UNDECIDED
 
 ZERO, ONE, TWO, THREE, SIX = (np.uint64(number) for number in (0, 1, 2, 3, 6))
 BLOCKS = np.uint32(ALL_BLOCKS)

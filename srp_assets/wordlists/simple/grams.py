@@ -14,8 +14,8 @@ Most grams are found where their pattern does not go on. That is seen here, and 
 import numpy as np
 from numba import types
 
-from srp_assets.wordlists.double_array import FAIL, FIELDS, PATTERN
 from srp_assets.wordlists.kernels import INT32S, INT64S, OUT_UINT64S, UINT8S, Array, Number, inlined, kernel
+from srp_assets.wordlists.simple.double_array import FAIL, FIELDS, PATTERN
 
 KEYS_PER_WORD = 2
 MOST_WORDS = 1 << 15

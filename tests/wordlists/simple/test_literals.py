@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from srp_assets.wordlists import literals, reference, scanner
+from srp_assets.wordlists import reference, scanner
 from srp_assets.wordlists.columns import units_of
-from srp_assets.wordlists.literals import Literals
 from srp_assets.wordlists.resolved import ResolvedList
-from srp_assets.wordlists.simple_engine import TRIAL_EVERY_BYTES, SimpleEngine
+from srp_assets.wordlists.simple import literals
+from srp_assets.wordlists.simple.engine import TRIAL_EVERY_BYTES, SimpleEngine
+from srp_assets.wordlists.simple.literals import Literals
 from srp_assets.wordlists.transforms import fold_of
 
 CASES = fold_of((), case_sensitive=False)

@@ -18,11 +18,11 @@ from srp_assets.warehouse.catalogue import Catalogue
 from srp_assets.warehouse.registry_builds import Build, BuildFile, current_builds, forget_builds, record_builds
 from srp_assets.warehouse.schema import entity_schema
 from srp_assets.warehouse.storage import Storage
-from srp_assets.wordlists.hit_files import read_hits
-from srp_assets.wordlists.keeping import bring_hits_up_to_date, delete_old_hits, pieces_of
 from srp_assets.wordlists.registry import StandingHits, current_hits, stale_hits
 from srp_assets.wordlists.resolved import ExemptGroup, ResolvedList
-from srp_assets.wordlists.standing import entities_with_texts, hits_digest, list_digest, text_features
+from srp_assets.wordlists.standing.hit_files import read_hits
+from srp_assets.wordlists.standing.keeping import bring_hits_up_to_date, delete_old_hits, pieces_of
+from srp_assets.wordlists.standing.lists import entities_with_texts, hits_digest, list_digest, text_features
 from support.recall import START
 from support.standing import write_hits_here
 from support.world import comment
@@ -33,7 +33,7 @@ PRAISE = ResolvedList(id="praise", version=4, words=("great",))
 
 @pytest.fixture(autouse=True)
 def _without_spark(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("srp_assets.wordlists.plan_hits.write_hits", write_hits_here)
+    monkeypatch.setattr("srp_assets.wordlists.standing.plan_hits.write_hits", write_hits_here)
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ def test_a_large_build_has_its_hits_in_several_files(
     engine: Engine, storage: Storage, sample_catalogue: Catalogue, built: list[Build], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One Spark task never has to read much more than another; the record knows which file is about which."""
-    monkeypatch.setattr("srp_assets.wordlists.keeping.SLOT_BYTES", 1)
+    monkeypatch.setattr("srp_assets.wordlists.standing.keeping.SLOT_BYTES", 1)
     assert [piece.files for piece in pieces_of(built, "hits/comment/run")] == [(0,), (1,), (0,)]
     january, *_ = keep(engine, storage, sample_catalogue, [THANKS])
     assert [file.built_files for file in january.files] == [(0,), (1,)]
@@ -134,7 +134,7 @@ def test_only_changed_scans_nothing_twice(
     assert [(hits.build_id, hits.rows, hits.hits, hits.digest) for hits in first] == [
         (hits.build_id, hits.rows, hits.hits, hits.digest) for hits in again
     ]
-    monkeypatch.setattr("srp_assets.wordlists.plan_hits.write_hits", None)
+    monkeypatch.setattr("srp_assets.wordlists.standing.plan_hits.write_hits", None)
     assert keep(engine, storage, sample_catalogue, [THANKS], only_changed=True) == again
     assert keep(engine, storage, sample_catalogue, []) == []
     assert stale(engine, sample_catalogue, []) == []
@@ -156,7 +156,7 @@ def test_an_interrupted_run_leaves_what_was_kept(
         write_hits_here(*arguments)
         raise failure
 
-    monkeypatch.setattr("srp_assets.wordlists.plan_hits.write_hits", die)
+    monkeypatch.setattr("srp_assets.wordlists.standing.plan_hits.write_hits", die)
     folders = storage.folders("hits/comment")
     with pytest.raises(type(failure)):
         keep(engine, storage, sample_catalogue, [PRAISE])
@@ -174,7 +174,7 @@ def test_lost_rows_are_refused(
         first, *others = write_hits_here(*arguments)
         return [first._replace(rows=first.rows - 1), *others]
 
-    monkeypatch.setattr("srp_assets.wordlists.plan_hits.write_hits", lose_one)
+    monkeypatch.setattr("srp_assets.wordlists.standing.plan_hits.write_hits", lose_one)
     with pytest.raises(Conflict, match="comment of aurora in 2024-01: 3 of 4 rows were scanned"):
         keep(engine, storage, sample_catalogue, [THANKS])
     assert storage.folders("hits/comment") == []

@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from functools import lru_cache
 
-from srp_assets.wordlists.pattern_sets import CodePoints, size, united
-from srp_assets.wordlists.pattern_tree import At, Atomic, Chars, Concat, Either, Group, Look, Node, Pattern, Repeat
+from srp_assets.wordlists.patterns.sets import CodePoints, size, united
+from srp_assets.wordlists.patterns.tree import At, Atomic, Chars, Concat, Either, Group, Look, Node, Pattern, Repeat
 
 MIN_BITS = 7.0
 """A filter that passes more than about one place in a hundred saves nothing: reporting candidates costs more than looking at the text."""

@@ -16,9 +16,9 @@ from srp_assets.errors import Unavailable
 from srp_assets.warehouse.orders import read_order, write_order
 from srp_assets.warehouse.plan_build import cause_of
 from srp_assets.warehouse.storage import Storage
-from srp_assets.wordlists.hit_scan import HitsOrder, scan_piece
 from srp_assets.wordlists.scanner import Scanner
 from srp_assets.wordlists.shared_scanner import shared
+from srp_assets.wordlists.standing.hit_scan import HitsOrder, scan_piece
 
 COUNT_SCHEMA = pa.schema([pa.field("piece", pa.int64()), pa.field("rows", pa.int64()), pa.field("hits", pa.int64())])
 

@@ -22,8 +22,8 @@ from srp_assets.wordlists.kernels import (
     UINT64S,
     kernel,
 )
-from srp_assets.wordlists.pattern_automaton import FACTS, Automaton
-from srp_assets.wordlists.pattern_sets import LAST, named
+from srp_assets.wordlists.patterns.automaton import FACTS, Automaton
+from srp_assets.wordlists.patterns.sets import LAST, named
 
 WHOLE, BEHIND, AHEAD = 0, 1, 2
 """What an automaton is: a whole pattern, or the body of a lookbehind or a lookahead."""

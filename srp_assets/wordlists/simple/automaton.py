@@ -8,12 +8,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from srp_assets.wordlists import double_array, grams, windows
 from srp_assets.wordlists.columns import Units, read_only, units_of
 from srp_assets.wordlists.engine import Found
 from srp_assets.wordlists.kernels import Array
-from srp_assets.wordlists.scan_kernel import Grams, Notes, Room, Rules, Trie, scan_plain, scan_rules
-from srp_assets.wordlists.symbols import alphabet_of
+from srp_assets.wordlists.simple import double_array, grams, windows
+from srp_assets.wordlists.simple.scan_kernel import Grams, Notes, Room, Rules, Trie, scan_plain, scan_rules
+from srp_assets.wordlists.simple.symbols import alphabet_of
 from srp_assets.wordlists.syntax import Rule
 from srp_assets.wordlists.transforms import Fold
 

@@ -14,8 +14,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from srp_assets.wordlists.pattern_sets import CodePoints, overlap
-from srp_assets.wordlists.pattern_tree import At, Atomic, Chars, Concat, Either, Group, Kind, Look, Node, Pattern, Reference, Repeat
+from srp_assets.wordlists.patterns.sets import CodePoints, overlap
+from srp_assets.wordlists.patterns.tree import At, Atomic, Chars, Concat, Either, Group, Kind, Look, Node, Pattern, Reference, Repeat
 from srp_assets.wordlists.syntax import WordError
 
 MAX_POSITIONS = 2000

@@ -18,9 +18,9 @@ from typing import NamedTuple
 
 import regex
 
-from srp_assets.wordlists.pattern_automaton import FACTS, ambiguous_loop, automata_of
-from srp_assets.wordlists.pattern_syntax import PatternError, parse_pattern
-from srp_assets.wordlists.pattern_tree import Pattern
+from srp_assets.wordlists.patterns.automaton import FACTS, ambiguous_loop, automata_of
+from srp_assets.wordlists.patterns.syntax import PatternError, parse_pattern
+from srp_assets.wordlists.patterns.tree import Pattern
 from srp_assets.wordlists.resolved import ExemptGroup, ListType, ResolvedList
 from srp_assets.wordlists.syntax import WordError, emptied
 from srp_assets.wordlists.transforms import Fold, fold_of

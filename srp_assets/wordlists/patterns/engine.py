@@ -16,13 +16,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from srp_assets.wordlists.acrostic_kernel import Acrostics, acrostics_of, candidates
 from srp_assets.wordlists.engine import Found
-from srp_assets.wordlists.filter_engine import Filters
-from srp_assets.wordlists.pattern_automaton import automata_of
-from srp_assets.wordlists.pattern_filter import filter_of
-from srp_assets.wordlists.pattern_kernel import Tables, found, pack
-from srp_assets.wordlists.patterns import PatternEntry, compiled, read_entry, split_word
+from srp_assets.wordlists.patterns.acrostic_kernel import Acrostics, acrostics_of, candidates
+from srp_assets.wordlists.patterns.automaton import automata_of
+from srp_assets.wordlists.patterns.entries import PatternEntry, compiled, read_entry, split_word
+from srp_assets.wordlists.patterns.filter import filter_of
+from srp_assets.wordlists.patterns.filter_engine import Filters
+from srp_assets.wordlists.patterns.kernel import Tables, found, pack
 from srp_assets.wordlists.text_column import ColumnFold, TextColumn, Utf8Texts, read_texts, utf8_of
 
 TRIAL_SECONDS = 10.0

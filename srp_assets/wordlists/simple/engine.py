@@ -11,10 +11,10 @@ from typing import Self
 import numpy as np
 import pyarrow as pa
 
-from srp_assets.wordlists.automaton import Automaton
 from srp_assets.wordlists.columns import Units, read_only, units_of
 from srp_assets.wordlists.engine import Found
-from srp_assets.wordlists.literals import MOST_BYTES, Literals
+from srp_assets.wordlists.simple.automaton import Automaton
+from srp_assets.wordlists.simple.literals import MOST_BYTES, Literals
 from srp_assets.wordlists.syntax import Rule
 from srp_assets.wordlists.transforms import Fold
 

@@ -8,8 +8,8 @@ import pyarrow as pa
 from srp_assets.warehouse.catalogue import Strict
 from srp_assets.warehouse.scan_units import ScanUnit, read_unit
 from srp_assets.warehouse.storage import Storage
-from srp_assets.wordlists.hit_files import HitArrays, HitWriter
 from srp_assets.wordlists.resolved import ResolvedList
+from srp_assets.wordlists.standing.hit_files import HitArrays, HitWriter
 
 if TYPE_CHECKING:
     from srp_assets.wordlists.scanner import Scanner

@@ -10,8 +10,8 @@ from typing import NoReturn
 
 import regex
 
-from srp_assets.wordlists.pattern_sets import EVERY, NOT_NEWLINE, CodePoints, complement, in_all_cases, named, of_text, united
-from srp_assets.wordlists.pattern_tree import At, Atomic, Chars, Concat, Either, Group, Kind, Look, Node, Pattern, Reference, Repeat
+from srp_assets.wordlists.patterns.sets import EVERY, NOT_NEWLINE, CodePoints, complement, in_all_cases, named, of_text, united
+from srp_assets.wordlists.patterns.tree import At, Atomic, Chars, Concat, Either, Group, Kind, Look, Node, Pattern, Reference, Repeat
 from srp_assets.wordlists.syntax import WordError
 
 MAX_REPEAT = 1000

@@ -13,8 +13,8 @@ import numpy.typing as npt
 from numba import types
 
 from srp_assets.wordlists.kernels import INT64S, UINT8S, UINT64S, kernel
-from srp_assets.wordlists.pattern_sets import named, united
-from srp_assets.wordlists.patterns import PatternEntry, split_word
+from srp_assets.wordlists.patterns.entries import PatternEntry, split_word
+from srp_assets.wordlists.patterns.sets import named, united
 
 _NEWLINE = 10
 _BITS = 64

@@ -7,10 +7,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from srp_assets.wordlists import reference, similar_engine, similar_signatures
-from srp_assets.wordlists.similar_engine import SimilarEngine, SimilarEntry
-from srp_assets.wordlists.similar_limit import limit_of
-from srp_assets.wordlists.similar_pieces import cut
+from srp_assets.wordlists import reference
+from srp_assets.wordlists.similar import engine as similar_engine
+from srp_assets.wordlists.similar import signatures as similar_signatures
+from srp_assets.wordlists.similar.engine import SimilarEngine, SimilarEntry
+from srp_assets.wordlists.similar.limit import limit_of
+from srp_assets.wordlists.similar.pieces import cut
 from srp_assets.wordlists.transforms import fold_of
 
 CHARACTERS = ["a", "b", "c", "A", "é", "西", "安", "測", "测", "Ａ", "🔥", "-", " ", "\0", "\u0301"]

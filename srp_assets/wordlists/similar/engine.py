@@ -24,9 +24,9 @@ from rapidfuzz.distance import Levenshtein
 from rapidfuzz.process import cdist
 
 from srp_assets.wordlists.engine import Found
-from srp_assets.wordlists.similar_limit import limit_of
-from srp_assets.wordlists.similar_pieces import Piece, Pieces, cut
-from srp_assets.wordlists.similar_signatures import Signatures
+from srp_assets.wordlists.similar.limit import limit_of
+from srp_assets.wordlists.similar.pieces import Piece, Pieces, cut
+from srp_assets.wordlists.similar.signatures import Signatures
 from srp_assets.wordlists.text_column import ColumnFold, TextColumn, read_texts
 from srp_assets.wordlists.transforms import fold_of
 

@@ -19,7 +19,6 @@ from srp_assets.warehouse.registry_builds import Build, current_builds
 from srp_assets.warehouse.retention import BROKEN_OFF_AFTER, run_folders
 from srp_assets.warehouse.scan_units import SLOT_BYTES, spread, unit_of
 from srp_assets.warehouse.storage import Storage
-from srp_assets.wordlists.hit_scan import HitsOrder, Piece
 from srp_assets.wordlists.registry import (
     HitFile,
     StandingHits,
@@ -32,7 +31,8 @@ from srp_assets.wordlists.registry import (
     unused_hits,
 )
 from srp_assets.wordlists.resolved import ResolvedList
-from srp_assets.wordlists.standing import hits_digest, mark_of, text_features
+from srp_assets.wordlists.standing.hit_scan import HitsOrder, Piece
+from srp_assets.wordlists.standing.lists import hits_digest, mark_of, text_features
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -104,7 +104,10 @@ def _scan(
     digest: str,
     run_id: str | None,
 ) -> None:
-    from srp_assets.wordlists.plan_hits import PieceCount, write_hits  # brings pyspark and numba: seconds that only a scan should cost
+    from srp_assets.wordlists.standing.plan_hits import (  # brings pyspark and numba: seconds that only a scan should cost
+        PieceCount,
+        write_hits,
+    )
 
     folder = f"{HITS_FOLDER}/{builds[0].entity}/{uuid4().hex}"
     pieces = pieces_of(builds, folder)

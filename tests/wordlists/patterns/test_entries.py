@@ -7,8 +7,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from srp_assets.wordlists import reference
-from srp_assets.wordlists.pattern_engine import PatternEngine
-from srp_assets.wordlists.pattern_sets import (
+from srp_assets.wordlists.patterns.engine import PatternEngine
+from srp_assets.wordlists.patterns.entries import PatternEntry, check_entry, split_word
+from srp_assets.wordlists.patterns.sets import (
     cased_letters,
     complement,
     holds,
@@ -19,8 +20,7 @@ from srp_assets.wordlists.pattern_sets import (
     size,
     united,
 )
-from srp_assets.wordlists.pattern_syntax import PatternError
-from srp_assets.wordlists.patterns import PatternEntry, check_entry, split_word
+from srp_assets.wordlists.patterns.syntax import PatternError
 from srp_assets.wordlists.syntax import WordError
 
 

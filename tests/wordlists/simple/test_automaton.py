@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from srp_assets.wordlists import kernels, reference, scanner, windows
+from srp_assets.wordlists import kernels, reference, scanner
 from srp_assets.wordlists.resolved import ExemptGroup, ResolvedList
+from srp_assets.wordlists.simple import windows
 
 WINDOWS = [(), (2,), (3, 2), (5, 2), (9, 2), (4, 3, 2), (7, 4, 2)]
 """None, one, two and three; shorter than most words and longer."""

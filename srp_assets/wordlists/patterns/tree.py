@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, Union
 
-from srp_assets.wordlists.pattern_sets import CodePoints
+from srp_assets.wordlists.patterns.sets import CodePoints
 
 Kind = Literal["start", "end", "line_start", "line_end", "last_line_end", "boundary", "no_boundary"]
 """What holds between two characters. `last_line_end` is what `$` means: the end, or before a line feed that is the last character."""

@@ -13,8 +13,6 @@ import numpy as np
 from numba import types
 
 from srp_assets.wordlists.columns import Units
-from srp_assets.wordlists.double_array import CHECK, FAIL, FIELDS, PATTERN
-from srp_assets.wordlists.grams import ENDS_PATTERN, EVERY_SYMBOL, FOLLOWING, LAST_FIVE_BITS, STATE, gram_at, may_hold
 from srp_assets.wordlists.kernels import (
     INT32S,
     INT64S,
@@ -29,7 +27,9 @@ from srp_assets.wordlists.kernels import (
     kernel,
     record,
 )
-from srp_assets.wordlists.skip_kernel import (
+from srp_assets.wordlists.simple.double_array import CHECK, FAIL, FIELDS, PATTERN
+from srp_assets.wordlists.simple.grams import ENDS_PATTERN, EVERY_SYMBOL, FOLLOWING, LAST_FIVE_BITS, STATE, gram_at, may_hold
+from srp_assets.wordlists.simple.skip_kernel import (
     BLOCKS,
     ONE,
     SIX,
@@ -42,7 +42,7 @@ from srp_assets.wordlists.skip_kernel import (
     skip_three,
     skip_two,
 )
-from srp_assets.wordlists.symbols import DELETED, ENDS_WORD, SYMBOL
+from srp_assets.wordlists.simple.symbols import DELETED, ENDS_WORD, SYMBOL
 
 REPLACEMENT = 0xFFFD
 

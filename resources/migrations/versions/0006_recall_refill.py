@@ -1,0 +1,14 @@
+"""Cells know the build that they were scanned in; refills, and tasks that follow what lands later."""
+
+revision = "0006"
+down_revision = "0005"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    pass
+
+
+def downgrade() -> None:
+    pass
