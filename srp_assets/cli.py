@@ -25,7 +25,7 @@ COMMANDS = {
     "show": "srp_assets.cli_documents",
     "archive": "srp_assets.cli_documents",
     "lists": "srp_assets.cli_lists",
-    "submit": "srp_assets.cli_recall",
+    "submit": "srp_assets.cli_submit",
     "tasks": "srp_assets.cli_recall",
     "recall": "srp_assets.cli_recall",
     "cases": "srp_assets.cli_recall",

@@ -1,7 +1,7 @@
-"""The commands of recall: submit a task, see tasks, run what waits, read cases."""
+"""The commands of recall: see tasks, run what waits, read cases. Tasks are submitted by `cli_submit`."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,13 +12,10 @@ from srp_assets.cli_common import (
     INCOMPLETE,
     OK,
     Home,
-    Moment,
     answer,
     iso,
     json_option,
     open_home,
-    product_option,
-    range_options,
 )
 from srp_assets.errors import Conflict, NotFound
 
@@ -26,40 +23,8 @@ if TYPE_CHECKING:
     from srp_assets.recall.batch import Cell
     from srp_assets.recall.registry import Task
 
-__all__ = ["Moment", "cases_command", "recall_command", "submit_command", "tasks_command"]
-
 SHOWN_CASES = 20
 """Cases that people are shown unless they ask for more."""
-
-
-@click.command("submit")
-@click.argument("strategy")
-@product_option
-@range_options("recalled rows published")
-@json_option
-def submit_command(strategy: str, products: Sequence[str], since: datetime | None, before: datetime | None, as_json: bool) -> int:
-    """Queue a task that runs STRATEGY; prints the task's id.
-
-    The task keeps the newest versions of now, and answers as of everything that has landed before it. It runs with the next window, or at
-    once by `srp recall --now`.
-    """
-    from srp_assets.recall.submission import submit
-
-    with open_home() as home, home.engine.begin() as connection:
-        task_id = submit(
-            connection,
-            home.catalogue,
-            strategy,
-            products=products,
-            published_from=since,
-            published_to=before,
-            now=datetime.now(UTC),
-        )
-    if as_json:
-        answer({"task_id": task_id})
-    else:
-        click.echo(task_id)
-    return OK
 
 
 @click.command("tasks")
