@@ -5,24 +5,22 @@ the scan itself is `plan_batch.py`.
 """
 
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 
 from srp_assets.errors import Conflict, SrpError
 from srp_assets.progress import Progress
 from srp_assets.recall import registry, registry_batches
-from srp_assets.recall.batch import TaskSpec, entities_of
 from srp_assets.recall.completeness import judge
+from srp_assets.recall.pins import current_pins
 from srp_assets.recall.worker import is_dead, this_process
 from srp_assets.settings import Settings
 from srp_assets.warehouse.catalogue import Catalogue
-from srp_assets.warehouse.registry_builds import Build, current_builds
 from srp_assets.warehouse.storage import Storage
-from srp_assets.wordlists.registry import StandingHits, current_hits
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -74,8 +72,7 @@ def _scan_and_record(workshop: Workshop, attempt: registry.Batch, progress: Prog
     with workshop.engine.connect() as connection:
         task_ids = [task.task_id for task in registry.tasks(connection, batch_id=attempt.batch_id)]
         specs = registry.task_specs(connection, task_ids)
-        builds = _builds(connection, catalogue, specs)
-        hits = _standing_hits(connection, specs, builds)
+        builds, hits = current_pins(connection, catalogue, specs)
     folder = f"{BATCHES_FOLDER}/{attempt.batch_id}/attempt-{attempt.attempt}"
     result = run_batch(
         workshop.session(),
@@ -103,20 +100,6 @@ def _scan_and_record(workshop: Workshop, attempt: registry.Batch, progress: Prog
         registry_batches.finish_attempt(
             connection, attempt, folder=result.cases_folder, summary=summary, outcomes=outcomes, cells=result.cells, now=_now()
         )
-
-
-def _builds(connection: Connection, catalogue: Catalogue, specs: Sequence[TaskSpec]) -> dict[str, list[Build]]:
-    """The current builds of everything that the tasks read, as of one instant."""
-    used = sorted({product for spec in specs for product in spec.products})
-    return {entity: current_builds(connection, entity=entity, products=used) for entity in entities_of(catalogue, specs)}
-
-
-def _standing_hits(connection: Connection, specs: Sequence[TaskSpec], builds: Mapping[str, Sequence[Build]]) -> dict[int, StandingHits]:
-    """What standing lists have found in these builds already."""
-    used = sorted({product for spec in specs for product in spec.products})
-    pinned = {build.build_id for found in builds.values() for build in found}
-    kept = {build_id: hits for entity in builds for build_id, hits in current_hits(connection, entity=entity, products=used).items()}
-    return {build_id: hits for build_id, hits in kept.items() if build_id in pinned}
 
 
 def give_back(engine: Engine, attempt: registry.Batch, error: dict[str, Any], settings: Settings) -> str:
