@@ -4,8 +4,9 @@ The default is everything embedded under one home folder; each setting moves one
 """
 
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
@@ -14,7 +15,7 @@ PROJECT_ROOT = Path(__file__).resolve().parent.parent
 class Settings(BaseSettings):
     """All settings of the product; README.md lists them with their meaning for a user."""
 
-    model_config = SettingsConfigDict(env_prefix="SRP_", frozen=True, extra="ignore", env_ignore_empty=True)
+    model_config = SettingsConfigDict(env_prefix="SRP_", frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True)
 
     home: Path = Field(Path(".srp"), description="folder of everything that the embedded default keeps")
     catalogue: Path = Field(
@@ -35,12 +36,28 @@ class Settings(BaseSettings):
     recall_window_seconds: float = Field(300, ge=0, description="a batch closes when its oldest waiting task is this old")
     recall_window_tasks: int = Field(50, ge=1, description="a batch closes at once when this many tasks wait")
     recall_retention_days: float = Field(30, gt=0, description="batches older than this lose their partition, scratch and cases")
-    recall_attempts: int = Field(3, ge=1, description="how often a task is tried before it has failed")
+    recall_attempts: int = Field(3, ge=1, description="how often a task is tried before it has failed; the last time alone")
+    recall_lease_seconds: float = Field(60, gt=0, description="a batch whose run gave no sign of life for so long is tried anew")
+    recall_merge_ratio: float = Field(10, ge=1, description="a batch reads at most so many times the rows that each of its tasks reads")
+    recall_batch_cost: float = Field(1e11, gt=0, description="a batch is split where its rows times its tasks exceed this")
+    recall_slo_minutes: float = Field(30, gt=0, description="a task should have ended so long after its submission")
+    notify_url: SecretStr | None = Field(None, description="http or https address that is told of every task that ends")
+    notify_secret: SecretStr | None = Field(None, description="key that signs what is told")
     broadcast_rows: int = Field(1_000_000, ge=0, description="join keys up to this number are broadcast; more go through the bucketed join")
     worker_rows: int = Field(
         100_000, ge=0, description="tasks whose objects have up to so many candidates are joined in one worker's memory; others by Spark"
     )
     build_retention_hours: float = Field(24, gt=0, description="a replaced build is kept this long for the scans that read it")
+
+    @field_validator("notify_url")
+    @classmethod
+    def _is_a_web_address(cls, value: SecretStr | None) -> SecretStr | None:
+        # It may hold a password: the error does not repeat it.
+        if value is not None:
+            parts = urlsplit(value.get_secret_value())
+            if parts.scheme not in ("http", "https") or not parts.hostname:
+                raise ValueError("this is no web address; write http://host/path or https://host/path")
+        return value
 
     @property
     def home_folder(self) -> Path:

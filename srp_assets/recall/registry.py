@@ -48,6 +48,7 @@ recall_batch = Table(
     Column("error", JSON),
     Column("run_id", String),
     Column("worker", String),
+    Column("lease_until", UtcDateTime),
 )
 
 recall_task = Table(
@@ -74,6 +75,10 @@ recall_task = Table(
     Column("note", String),
     Column("error", JSON),
     Column("cases_folder", String),
+    Column("urgent", Boolean, nullable=False),
+    Column("retried_at", UtcDateTime),
+    Column("notify_at", UtcDateTime, index=True),
+    Column("notify_tries", Integer, nullable=False),
 )
 
 recall_cell = Table(
@@ -117,11 +122,21 @@ class Task:
     note: str | None
     error: dict[str, Any] | None
     cases_folder: str | None
+    urgent: bool
+    retried_at: datetime | None
+
+    @property
+    def queued_at(self) -> datetime:
+        """When it came into the queue, for the last time where it was put back by hand."""
+        return self.retried_at or self.submitted_at
 
 
 @dataclass(frozen=True)
 class Batch:
-    """A batch and its newest attempt, tried by the Dagster run `run_id` in the process `worker`; `folder` holds its recorded cases."""
+    """A batch and its newest attempt, tried by the Dagster run `run_id`; `folder` holds its recorded cases.
+
+    The process `worker` has claimed it until `lease_until`: to ask for its run at first, then to run it.
+    """
 
     batch_id: str
     state: BatchState
@@ -134,6 +149,7 @@ class Batch:
     error: dict[str, Any] | None
     run_id: str | None
     worker: str | None
+    lease_until: datetime | None
 
 
 @dataclass(frozen=True)
@@ -146,11 +162,13 @@ class Outcome:
     note: str | None
 
 
-TASK_COLUMNS = [column for column in recall_task.columns if column.name != "resolved"]
+TASK_COLUMNS = [column for column in recall_task.columns if column.name not in ("resolved", "notify_at", "notify_tries")]
 
 
-def add_task(connection: Connection, task: TaskSpec, *, needs: Sequence[PeriodRange], as_of_ingest: int, now: datetime) -> None:
-    """Stores a new task; it waits from now on."""
+def add_task(
+    connection: Connection, task: TaskSpec, *, needs: Sequence[PeriodRange], as_of_ingest: int, now: datetime, urgent: bool = False
+) -> None:
+    """Stores a new task; it waits from now on. An urgent one closes the window."""
     connection.execute(
         insert(recall_task).values(
             task_id=task.task_id,
@@ -165,6 +183,8 @@ def add_task(connection: Connection, task: TaskSpec, *, needs: Sequence[PeriodRa
             state="submitted",
             attempts=0,
             submitted_at=now,
+            urgent=urgent,
+            notify_tries=0,
         )
     )
 
