@@ -33,7 +33,8 @@ class Cell:
 
     `present`: rows that the builds say can fit the object's logic; `scanned`: rows that the scan counted while it read them; `matched`:
     rows that fit the logic, before any join; `excluded`: further rows of the partition, in buckets that cannot hold the keys that the logic
-    asks for.
+    asks for. `build_id` is the build that was scanned, 0 where rows were read from landing (`realtime.py`); `through_ingest` is the last
+    ingest that it covers.
     """
 
     task_id: str
@@ -44,6 +45,8 @@ class Cell:
     scanned: int
     matched: int
     excluded: int = 0
+    build_id: int = 0
+    through_ingest: int = 0
 
 
 @dataclass(frozen=True)

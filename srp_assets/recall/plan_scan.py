@@ -215,7 +215,8 @@ def cells_of(
                 present = sum(file.rows for file in seen)
                 scanned = sum(native_rows.get((build.entity, build.product, build.period, visible), 0) for visible in visibilities)
                 matched = scanned
-            cells.append(Cell(task.task_id, object_name, build.product, build.period, present, scanned, matched, excluded))
+            found = (present, scanned, matched, excluded)
+            cells.append(Cell(task.task_id, object_name, build.product, build.period, *found, build.build_id, build.through_ingest))
     return cells
 
 

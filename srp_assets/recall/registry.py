@@ -79,6 +79,10 @@ recall_task = Table(
     Column("retried_at", UtcDateTime),
     Column("notify_at", UtcDateTime, index=True),
     Column("notify_tries", Integer, nullable=False),
+    Column("realtime", Boolean, nullable=False),
+    Column("follow", Boolean, nullable=False),
+    Column("refills", Integer, nullable=False),
+    Column("refilled_at", UtcDateTime),
 )
 
 recall_cell = Table(
@@ -92,6 +96,8 @@ recall_cell = Table(
     Column("scanned", BigInteger, nullable=False),
     Column("matched", BigInteger, nullable=False),
     Column("excluded", BigInteger, nullable=False),
+    Column("build_id", BigInteger, nullable=False),
+    Column("through_ingest", BigInteger, nullable=False),
 )
 
 
@@ -124,6 +130,10 @@ class Task:
     cases_folder: str | None
     urgent: bool
     retried_at: datetime | None
+    realtime: bool
+    follow: bool
+    refills: int
+    refilled_at: datetime | None
 
     @property
     def queued_at(self) -> datetime:
@@ -166,9 +176,20 @@ TASK_COLUMNS = [column for column in recall_task.columns if column.name not in (
 
 
 def add_task(
-    connection: Connection, task: TaskSpec, *, needs: Sequence[PeriodRange], as_of_ingest: int, now: datetime, urgent: bool = False
+    connection: Connection,
+    task: TaskSpec,
+    *,
+    needs: Sequence[PeriodRange],
+    as_of_ingest: int,
+    now: datetime,
+    urgent: bool = False,
+    realtime: bool = False,
+    follow: bool = False,
 ) -> None:
-    """Stores a new task; it waits from now on. An urgent one closes the window."""
+    """Stores a new task; it waits from now on.
+
+    An urgent one closes the window, one in real time waits for no builds, one that follows is refilled when data lands later.
+    """
     connection.execute(
         insert(recall_task).values(
             task_id=task.task_id,
@@ -185,6 +206,9 @@ def add_task(
             submitted_at=now,
             urgent=urgent,
             notify_tries=0,
+            realtime=realtime,
+            follow=follow,
+            refills=0,
         )
     )
 
