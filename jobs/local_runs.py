@@ -5,7 +5,7 @@ The daemon watches only the runs that it launched itself.
 
 import dagster as dg
 
-from srp_assets.recall.worker import is_dead, this_process
+from srp_assets.warehouse.worker import is_dead, this_process
 
 WORKER_TAG = "srp/worker"
 

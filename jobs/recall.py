@@ -13,10 +13,11 @@ from resources.registry_database import RegistryResource
 from srp_assets.partitions import RECALL_BATCHES
 from srp_assets.recall.assets import CASES
 from srp_assets.recall.claims import claim_window
-from srp_assets.recall.registry import batches
+from srp_assets.recall.registry import ClaimedTasks, batches, claimed_tasks
 from srp_assets.recall.service import forget_old, give_back, release_dead
 from srp_assets.settings import Settings
 from srp_assets.warehouse.storage import Storage
+from srp_assets.warehouse.worker import is_dead, this_process
 
 TICK_SECONDS = 10
 """How often the window is looked at: small beside a window of minutes, and a tick costs a few registry queries."""
@@ -25,6 +26,15 @@ RECALL_SENSOR = "recall_window"
 
 BATCH_TAG = "srp/batch"
 ATTEMPT_TAG = "srp/attempt"
+TASKS_TAG = "srp/tasks"
+PRODUCTS_TAG = "srp/products"
+PRIORITY_TAG = "dagster/priority"
+
+URGENT_PRIORITY = "10"
+"""Runs of urgent batches leave Dagster's queue before all others, whose priority is 0."""
+
+SHOWN_PRODUCTS = 10
+"""In a run's tag; a batch may have thousands."""
 
 recall_job = dg.define_asset_job(
     "recall",
@@ -37,16 +47,22 @@ recall_job = dg.define_asset_job(
 def requests_for_claimed(engine: Engine, settings: Settings, instance: dg.DagsterInstance) -> list[dg.RunRequest]:
     """A run request for each claimed batch that no living run is about to try.
 
-    A run that ended before it began with its batch has used up an attempt.
+    A batch is left to the process that claimed it while that lives and its claim lasts. A run that ended before it began with its batch
+    has used up an attempt.
     """
+    now, here = datetime.now(UTC), this_process()
     with engine.connect() as connection:
         claimed = batches(connection, state="claimed")
+        found = claimed_tasks(connection, [batch.batch_id for batch in claimed])
     requests: list[dg.RunRequest] = []
     for batch in claimed:
+        if batch.lease_until is not None and batch.lease_until > now and batch.worker != here and not is_dead(batch.worker):
+            continue
         attempt = str(batch.attempt + 1)
         tags = {BATCH_TAG: batch.batch_id, ATTEMPT_TAG: attempt}
         runs = instance.get_runs(dg.RunsFilter(tags=tags), limit=1)
         if not runs:
+            tags |= _shown(found[batch.batch_id]) if batch.batch_id in found else {}
             requests.append(dg.RunRequest(run_key=f"{batch.batch_id}/{attempt}", partition_key=batch.batch_id, tags=tags))
         elif runs[0].is_finished:
             message = f"the run ended ({runs[0].status.value}) before it began with the batch"
@@ -54,8 +70,15 @@ def requests_for_claimed(engine: Engine, settings: Settings, instance: dg.Dagste
     return requests
 
 
+def _shown(claimed: ClaimedTasks) -> dict[str, str]:
+    """What the run of a batch tells in Dagster's list of runs."""
+    more = ", .." if len(claimed.products) > SHOWN_PRODUCTS else ""
+    tags = {TASKS_TAG: str(claimed.tasks), PRODUCTS_TAG: ", ".join(claimed.products[:SHOWN_PRODUCTS]) + more}
+    return tags | ({PRIORITY_TAG: URGENT_PRIORITY} if claimed.urgent else {})
+
+
 def release_batches_of_ended_runs(engine: Engine, settings: Settings, instance: dg.DagsterInstance) -> list[str]:
-    """Releases batches whose run failed, was cancelled or is gone without having said so in the registry."""
+    """Releases batches whose run failed, was cancelled or is gone without having said so in the registry, or whose lease ran out."""
     fail_runs_of_dead_processes(instance)
 
     def has_ended(run_id: str) -> bool:

@@ -235,9 +235,8 @@ def test_a_task_from_its_submission_to_its_end(srp: Srp, documents: Path, engine
     assert (refused["code"], refused["remedy"]) == ("conflict", "run `srp recall --now`")
 
     with engine.begin() as connection:
-        batch_id = claim_window(connection, settings, now=later(0), at_once=True).batch_id
-        assert batch_id is not None
-        attempt = begin_attempt(connection, batch_id, run_id="run", worker="here:1:0.00", now=later(1))
+        (batch_id,) = claim_window(connection, settings, now=later(0), at_once=True).batches
+        attempt = begin_attempt(connection, batch_id, run_id="run", worker="here:1:0.00", now=later(1), lease_until=later(61))
         cells = [Cell(task_id, "post", product, "2024-02", 5, 5, 2) for product in ("aurora", "lotus")]
         outcome = registry.Outcome(task_id, 4, complete=True, note=None)
         finish_attempt(connection, attempt, folder="cases/x", summary={}, outcomes=[outcome], cells=cells, now=later(4))

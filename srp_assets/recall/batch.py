@@ -11,7 +11,7 @@ from datetime import datetime
 from srp_assets.strategy.resolved import Frozen, ResolvedStrategy
 from srp_assets.warehouse.catalogue import Catalogue
 from srp_assets.warehouse.periods import end_of, period_of, start_of
-from srp_assets.warehouse.registry_builds import Build
+from srp_assets.warehouse.registry_builds import Build, PeriodKey
 
 
 class TaskSpec(Frozen):
@@ -69,6 +69,12 @@ class PeriodRange:
     product: str
     first: str | None
     last: str | None
+
+    def covers(self, key: PeriodKey) -> bool:
+        """Whether a period is one of them."""
+        if (key.entity, key.product) != (self.entity, self.product):
+            return False
+        return (self.first is None or self.first <= key.period) and (self.last is None or key.period <= self.last)
 
 
 def reads_period(catalogue: Catalogue, task: TaskSpec, object_name: str, period: str) -> bool:

@@ -16,11 +16,14 @@ from srp_assets.errors import Conflict, SrpError
 from srp_assets.progress import Progress
 from srp_assets.recall import registry, registry_batches
 from srp_assets.recall.completeness import judge
+from srp_assets.recall.leases import AttemptLease
 from srp_assets.recall.pins import current_pins
-from srp_assets.recall.worker import is_dead, this_process
+from srp_assets.recall.realtime import REALTIME_FOLDER, unbuilt_rows, with_unbuilt
+from srp_assets.recall.tasks import ENDED_BATCHES, BatchState
 from srp_assets.settings import Settings
 from srp_assets.warehouse.catalogue import Catalogue
 from srp_assets.warehouse.storage import Storage
+from srp_assets.warehouse.worker import is_dead, this_process
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -47,35 +50,52 @@ def run_batch_now(workshop: Workshop, batch_id: str, *, run_id: str | None = Non
     has failed if this was the last.
 
     Raises:
-        Conflict: if another run tries the batch.
+        Conflict: if another run tries the batch, or this one lost it: to another run after it was silent for too long, or because all of
+            its tasks were cancelled.
     """
-    engine = workshop.engine
+    engine, seconds = workshop.engine, workshop.settings.recall_lease_seconds
     with engine.begin() as connection:
         current = registry.batch(connection, batch_id)
         if current.state == "done":
             return current
-        attempt = registry_batches.begin_attempt(connection, batch_id, run_id=run_id, worker=this_process(), now=_now())
+        attempt = registry_batches.begin_attempt(
+            connection, batch_id, run_id=run_id, worker=this_process(), now=_now(), lease_until=_now() + timedelta(seconds=seconds)
+        )
     try:
-        _scan_and_record(workshop, attempt, progress)
+        with AttemptLease(engine, attempt, seconds=seconds) as lease:
+            _scan_and_record(workshop, attempt, lease, progress)
     except BaseException as error:
         # Interrupts too: whoever stops a run by hand must not leave its tasks running for ever.
-        give_back(engine, attempt, _describe(error), workshop.settings)
+        given_back = give_back(engine, attempt, _describe(error), workshop.settings)
+        if given_back is None and isinstance(error, Exception):
+            raise _lost(engine, attempt) from error
         raise
     with engine.connect() as connection:
         return registry.batch(connection, batch_id)
 
 
-def _scan_and_record(workshop: Workshop, attempt: registry.Batch, progress: Progress | None) -> None:
+def _scan_and_record(workshop: Workshop, attempt: registry.Batch, lease: AttemptLease, progress: Progress | None) -> None:
     from srp_assets.recall.plan_batch import run_batch  # brings pyspark: half a second that only a scan should cost
+
+    def session() -> "SparkSession":
+        spark = workshop.session()
+        lease.interrupt = spark.interruptAll
+        return spark
 
     catalogue = workshop.catalogue
     with workshop.engine.connect() as connection:
-        task_ids = [task.task_id for task in registry.tasks(connection, batch_id=attempt.batch_id)]
-        specs = registry.task_specs(connection, task_ids)
-        builds, hits = current_pins(connection, catalogue, specs)
+        tasks = registry.tasks(connection, batch_id=attempt.batch_id, state="running")
+        specs = registry.task_specs(connection, [task.task_id for task in tasks])
+        pins = current_pins(connection, catalogue, specs)
+        unbuilt = unbuilt_rows(connection, [task for task in tasks if task.realtime])
     folder = f"{BATCHES_FOLDER}/{attempt.batch_id}/attempt-{attempt.attempt}"
+    if unbuilt.periods:
+        pins = with_unbuilt(
+            session, workshop.engine, workshop.storage, catalogue, pins, unbuilt, f"{folder}/{REALTIME_FOLDER}", progress=progress
+        )
+    builds, hits = pins
     result = run_batch(
-        workshop.session(),
+        session(),
         workshop.storage,
         catalogue,
         specs,
@@ -100,30 +120,50 @@ def _scan_and_record(workshop: Workshop, attempt: registry.Batch, progress: Prog
         registry_batches.finish_attempt(
             connection, attempt, folder=result.cases_folder, summary=summary, outcomes=outcomes, cells=result.cells, now=_now()
         )
+    workshop.storage.delete_tree(f"{folder}/{REALTIME_FOLDER}")
 
 
-def give_back(engine: Engine, attempt: registry.Batch, error: dict[str, Any], settings: Settings) -> str:
-    """Records that an attempt failed, unless it has been taken over meanwhile; returns the state in which the batch is now."""
+def give_back(engine: Engine, attempt: registry.Batch, error: dict[str, Any], settings: Settings) -> BatchState | None:
+    """Records that an attempt failed; returns the state in which the batch is now, or None if it is no longer at this attempt."""
     try:
         with engine.begin() as connection:
             return registry_batches.fail_attempt(connection, attempt, error, attempts=settings.recall_attempts, now=_now())
     except Conflict:
-        with engine.connect() as connection:
-            return registry.batch(connection, attempt.batch_id).state
+        return None
+
+
+def _lost(engine: Engine, attempt: registry.Batch) -> Conflict:
+    with engine.connect() as connection:
+        current = registry.batch(connection, attempt.batch_id)
+    if current.state == "cancelled":
+        return Conflict("every task of the batch was cancelled", where=f"batch {attempt.batch_id}")
+    return Conflict(
+        f"the run lost its batch, which is {current.state} at attempt {current.attempt}; it recorded nothing",
+        where=f"batch {attempt.batch_id}, attempt {attempt.attempt}",
+    )
 
 
 def release_dead(engine: Engine, settings: Settings, *, has_ended: Callable[[str], bool]) -> list[str]:
     """Releases batches whose run died without saying so; returns their ids.
 
-    `has_ended` is asked about the runs of batches that are running; that a process of this machine is gone is seen without asking.
+    That a process of this machine is gone is seen at once. `has_ended` is asked about the runs of the others; of one that ended in no way
+    that anybody noticed (its machine is gone), the lease runs out.
     """
+    now = _now()
     with engine.connect() as connection:
         running = registry.batches(connection, state="running")
-    dead = [attempt for attempt in running if is_dead(attempt.worker) or (attempt.run_id is not None and has_ended(attempt.run_id))]
-    for attempt in dead:
-        error = {"code": "died", "message": "the run ended without a result", "where": f"run {attempt.run_id}", "remedy": None}
-        give_back(engine, attempt, error, settings)
-    return [attempt.batch_id for attempt in dead]
+    released = []
+    for attempt in running:
+        if is_dead(attempt.worker) or (attempt.run_id is not None and has_ended(attempt.run_id)):
+            message = "the run ended without a result"
+        elif attempt.lease_until is not None and attempt.lease_until < now:
+            message = f"the run gave no sign of life for {settings.recall_lease_seconds:g} s"
+        else:
+            continue
+        error = {"code": "died", "message": message, "where": f"run {attempt.run_id}", "remedy": None}
+        if give_back(engine, attempt, error, settings) is not None:
+            released.append(attempt.batch_id)
+    return released
 
 
 def forget_old(engine: Engine, storage: Storage, settings: Settings, *, now: datetime) -> list[str]:
@@ -133,7 +173,7 @@ def forget_old(engine: Engine, storage: Storage, settings: Settings, *, now: dat
     """
     limit = now - timedelta(days=settings.recall_retention_days)
     with engine.connect() as connection:
-        ended = [*registry.batches(connection, state="done"), *registry.batches(connection, state="failed")]
+        ended = [batch for state in sorted(ENDED_BATCHES) for batch in registry.batches(connection, state=state)]
     for batch in ended:
         if batch.finished_at is not None and batch.finished_at < limit:
             with engine.begin() as connection:

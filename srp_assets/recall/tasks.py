@@ -1,8 +1,9 @@
 """The states of tasks and batches, and which may follow which: a pure table that the registry's updates are guarded by.
 
 A task waits (`submitted`) until a window closes and takes it into a batch (`batched`). A batch is tried by one run at a time; while it is
-tried its tasks are `running`. A try that fails puts them back to `batched`, until their tries are used up. A batch that failed may be
-tried again by hand. Leases and cancelling come with the service at scale and are further rows of these tables.
+tried its tasks are `running`. A try that fails puts them back to `batched`, until their tries are used up; for the last one the batch is
+`split`, each task into a batch of its own, so that one bad task takes no others along. A task may be cancelled until it is done, and queued
+again where it failed or was cancelled. A batch that failed may be tried again by hand.
 """
 
 import secrets
@@ -10,29 +11,32 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Literal, TypeVar
 
-TaskState = Literal["submitted", "batched", "running", "done", "failed"]
-BatchState = Literal["claimed", "running", "done", "failed", "removed"]
+TaskState = Literal["submitted", "batched", "running", "done", "failed", "cancelled"]
+BatchState = Literal["claimed", "running", "done", "failed", "split", "cancelled", "removed"]
 
 TASK_TRANSITIONS: Mapping[TaskState, frozenset[TaskState]] = {
-    "submitted": frozenset({"batched"}),
-    "batched": frozenset({"running", "failed"}),
-    "running": frozenset({"done", "batched", "failed"}),
-    "failed": frozenset({"running"}),
+    "submitted": frozenset({"batched", "cancelled"}),
+    "batched": frozenset({"running", "failed", "cancelled"}),
+    "running": frozenset({"done", "batched", "failed", "cancelled"}),
+    "failed": frozenset({"running", "submitted"}),
+    "cancelled": frozenset({"submitted"}),
     "done": frozenset(),
 }
 """From each state, the states that may follow."""
 
 BATCH_TRANSITIONS: Mapping[BatchState, frozenset[BatchState]] = {
-    "claimed": frozenset({"running", "claimed", "failed"}),
-    "running": frozenset({"done", "claimed", "failed"}),
+    "claimed": frozenset({"running", "claimed", "failed", "split", "cancelled"}),
+    "running": frozenset({"done", "claimed", "failed", "split", "cancelled"}),
     "failed": frozenset({"running", "removed"}),
+    "split": frozenset({"removed"}),
+    "cancelled": frozenset({"removed"}),
     "done": frozenset({"removed"}),
     "removed": frozenset(),
 }
-"""`claimed` follows `claimed` where a run died before it began to work: that try is used up."""
+"""`claimed` follows `claimed` where a run died before it began to work: that try is used up. A batch is `cancelled` with its last task."""
 
-WAITING: frozenset[TaskState] = frozenset({"submitted"})
-ENDED: frozenset[TaskState] = frozenset({"done", "failed"})
+ENDED: frozenset[TaskState] = frozenset({"done", "failed", "cancelled"})
+ENDED_BATCHES: frozenset[BatchState] = frozenset({"done", "failed", "split", "cancelled"})
 
 State = TypeVar("State", TaskState, BatchState)
 

@@ -1,21 +1,20 @@
 """A lease in the registry database: lets two ingests, on one machine or two, wait for each other, and frees itself if its holder dies."""
 
-import os
-import socket
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from threading import Event, Thread
+from threading import Event
 from types import TracebackType
 from typing import Self
 from uuid import uuid4
 
-import psutil
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import IntegrityError
 
 from srp_assets.errors import Conflict
+from srp_assets.warehouse.heartbeat import Heartbeat
 from srp_assets.warehouse.registry import lease
+from srp_assets.warehouse.worker import is_dead, this_process
 
 LEASE_SECONDS = 60.0
 """How long a lease outlives the last sign of life of a holder on another machine; much longer than a registry transaction."""
@@ -38,24 +37,22 @@ class Lease:
         self._name = name
         self._duration = timedelta(seconds=seconds)
         self._waiting = waiting
-        self._released = Event()
-        self._renewal = Thread(target=self._renew, name=f"lease-{name}", daemon=True)
-        process = psutil.Process()
-        self.holder = f"{socket.gethostname()}:{process.pid}:{process.create_time():.2f}:{uuid4().hex}"
+        self._heartbeat = Heartbeat(self._renew, seconds=seconds / 4, name=f"lease-{name}")
+        self.holder = f"{this_process()}:{uuid4().hex}"
 
     def __enter__(self) -> Self:
         told = False
+        pause = Event()
         while (other := self._taken_by()) is not None:
             if not told and self._waiting:
                 self._waiting(other)
             told = True
-            self._released.wait(POLL_SECONDS)
-        self._renewal.start()
+            pause.wait(POLL_SECONDS)
+        self._heartbeat.__enter__()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._released.set()
-        self._renewal.join()
+        self._heartbeat.__exit__(kind, error, trace)
         with self._engine.begin() as connection:
             connection.execute(lease.delete().where(self._mine()))
 
@@ -82,7 +79,7 @@ class Lease:
                 if row is None:
                     connection.execute(lease.insert().values(name=self._name, holder=self.holder, expires_at=self._end()))
                     return None
-                if row.expires_at > datetime.now(UTC) and not _is_dead(row.holder):
+                if row.expires_at > datetime.now(UTC) and not is_dead(row.holder.rpartition(":")[0]):
                     return str(row.holder)
                 seen = (lease.c.name == self._name) & (lease.c.holder == row.holder) & (lease.c.expires_at == row.expires_at)
                 taken = connection.execute(lease.update().where(seen).values(holder=self.holder, expires_at=self._end()))
@@ -90,21 +87,8 @@ class Lease:
         except IntegrityError:
             return "another process"
 
-    def _renew(self) -> None:
-        while not self._released.wait(self._duration.total_seconds() / 4):
-            try:
-                with self._engine.begin() as connection:
-                    connection.execute(lease.update().where(self._mine()).values(expires_at=self._end()))
-            except SQLAlchemyError:
-                continue  # the next renewal may succeed; if none does, `confirm` finds out
-
-
-def _is_dead(holder: str) -> bool:
-    """Whether the holder was a process of this machine that is gone."""
-    host, pid, created, _ = holder.rsplit(":", 3)
-    if host != socket.gethostname():
-        return False
-    try:
-        return abs(psutil.Process(int(pid)).create_time() - float(created)) > 1
-    except psutil.NoSuchProcess:
-        return int(pid) != os.getpid()
+    def _renew(self) -> bool:
+        with self._engine.begin() as connection:
+            connection.execute(lease.update().where(self._mine()).values(expires_at=self._end()))
+        # One that ran out is not given up: `confirm` finds out when it matters.
+        return True

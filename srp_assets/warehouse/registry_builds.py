@@ -173,6 +173,29 @@ def stale_periods(
     return [PeriodKey(*row) for row in connection.execute(statement)]
 
 
+def lacking_periods(connection: Connection) -> dict[PeriodKey, int]:
+    """The periods that got rows or tombstones that their current build does not cover, each with the first ingest that it lacks."""
+    named = (landing.c.entity, landing.c.product, landing.c.period)
+    statement = (
+        select(*named, func.min(landing.c.ingest_id))
+        .select_from(landing.outerjoin(warehouse_build, and_(warehouse_build.c.current, _of_the_landed_period())))
+        .where(
+            or_(landing.c.stored > 0, landing.c.tombstones > 0),
+            or_(warehouse_build.c.build_id.is_(None), warehouse_build.c.through_ingest < landing.c.ingest_id),
+        )
+        .group_by(*named)
+        .order_by(*named)
+    )
+    return {PeriodKey(*row[:3]): int(row[3]) for row in connection.execute(statement)}
+
+
+def built_rows(connection: Connection) -> dict[PeriodKey, int]:
+    """The rows of every current build, visible or not."""
+    table = warehouse_build.c
+    statement = select(table.entity, table.product, table.period, table.rows_visible + table.rows_hidden).where(table.current)
+    return {PeriodKey(*row[:3]): int(row[3]) for row in connection.execute(statement)}
+
+
 def newest_build(connection: Connection) -> int:
     """The id of the build that was recorded last; 0 where there is none."""
     return int(connection.execute(select(func.max(warehouse_build.c.build_id))).scalar() or 0)

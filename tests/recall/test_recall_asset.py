@@ -204,9 +204,10 @@ def test_the_sensor_releases_a_batch_whose_run_ended_without_a_word(
     (request,) = tick(defs, instance).run_requests
     launched = instance.create_run_for_job(defs.resolve_job_def("recall"), tags=dict(request.tags))
     with engine.begin() as connection:
-        begin_attempt(
-            connection, request.partition_key, run_id=launched.run_id, worker=f"elsewhere:{os.getpid()}:0.00", now=datetime.now(UTC)
-        )
+        now = datetime.now(UTC)
+        worker = f"elsewhere:{os.getpid()}:0.00"
+        lease_until = now + timedelta(hours=1)
+        begin_attempt(connection, request.partition_key, run_id=launched.run_id, worker=worker, now=now, lease_until=lease_until)
     assert not tick(defs, instance).run_requests
     instance.report_run_failed(launched)
     (second,) = tick(defs, instance).run_requests

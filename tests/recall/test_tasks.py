@@ -28,12 +28,13 @@ def test_every_state_is_in_the_table_and_can_be_reached() -> None:
 
 def test_a_done_task_stays_done() -> None:
     assert not TASK_TRANSITIONS["done"]
-    assert {"done", "failed"} == ENDED
+    assert {"done", "failed", "cancelled"} == ENDED
 
 
 def test_a_task_is_taken_by_one_batch_only_and_done_only_out_of_a_run() -> None:
     assert states_before("done", TASK_TRANSITIONS) == ["running"]
-    assert "submitted" not in {after for following in TASK_TRANSITIONS.values() for after in following}
+    assert states_before("submitted", TASK_TRANSITIONS) == ["failed", "cancelled"]
+    assert states_before("batched", TASK_TRANSITIONS) == ["submitted", "running"]
 
 
 def test_ids_are_short_distinct_and_readable() -> None:

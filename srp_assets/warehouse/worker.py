@@ -1,4 +1,4 @@
-"""Who works on a batch: a process, so named that its death is noticed where the process lived."""
+"""Who holds a lease or a batch: a process, so named that its death is noticed where the process lived."""
 
 import socket
 
