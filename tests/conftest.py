@@ -1,6 +1,13 @@
-"""Fixtures for all tests: settings on a home of their own, its registry and warehouse, and one Spark server for the whole run."""
+"""Fixtures for all tests: settings on a home of their own, its registry and warehouse, and one Spark server for the whole run.
+
+`make test` runs two processes of pytest. They share the Spark server and the user's cache, which lie in one folder of the run; the tests of
+a file, and all tests that publish views on the Spark server, run in one process, one after the other.
+"""
 
 import os
+import shutil
+import signal
+import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,6 +36,41 @@ hypothesis_settings.register_profile("default", max_examples=50, **COMMON)
 hypothesis_settings.register_profile("ci", max_examples=25, derandomize=True, **COMMON)
 hypothesis_settings.register_profile("nightly", max_examples=1000, **COMMON)
 hypothesis_settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+RUN_FOLDER = "TEST_RUN_FOLDER"
+"""The variable that tells the processes of a run its folder."""
+
+PUBLISHES_VIEWS = "publishes_views"
+"""The mark of test files whose tests publish views for people: a Spark server has one set of them."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Makes the folder of the run; lets interrupts reach what tests start, also where the run was started in the background."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if not hasattr(config, "workerinput"):
+        os.environ[RUN_FOLDER] = tempfile.mkdtemp(prefix="srp-tests-")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stops the run's Spark server when its last process has ended, and removes the folder."""
+    if not hasattr(config, "workerinput"):
+        folder = Path(os.environ.pop(RUN_FOLDER))
+        spark_server.stop(_settings_of_the_spark_server(folder))
+        shutil.rmtree(folder)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keeps together what must run in one process, and begins with the largest such group."""
+    for item in items:
+        together = PUBLISHES_VIEWS if item.get_closest_marker(PUBLISHES_VIEWS) else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(together))
+    items.sort(key=lambda item: item.get_closest_marker(PUBLISHES_VIEWS) is None)
+
+
+def _settings_of_the_spark_server(folder: Path) -> Settings:
+    return Settings(home=folder / "spark", spark_master="local[2]", spark_memory="1500m", SPARK_REMOTE=None)
 
 
 @pytest.fixture(autouse=True)
@@ -67,21 +109,25 @@ def storage(settings: Settings) -> Storage:
     return Storage(settings.warehouse_location)
 
 
+@pytest.fixture(scope="session")
+def run_folder() -> Path:
+    """The folder that the processes of this test run share."""
+    return Path(os.environ[RUN_FOLDER])
+
+
 @pytest.fixture(scope="session", autouse=True)
-def _own_user_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def _own_user_cache(run_folder: Path) -> Iterator[None]:
     """A user's cache of this test run alone, also for the workers of its Spark server."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        patched.setenv("XDG_CACHE_HOME", str(run_folder / "cache"))
         yield
 
 
 @pytest.fixture(scope="session")
-def spark_server_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+def spark_server_settings(run_folder: Path) -> Iterator[Settings]:
     """Settings whose home runs the one Spark server of the test run."""
-    shared = Settings(home=tmp_path_factory.mktemp("spark"), spark_master="local[2]", spark_memory="1500m", SPARK_REMOTE=None)
-    yield shared
+    yield _settings_of_the_spark_server(run_folder)
     close_sessions()
-    spark_server.stop(shared)
 
 
 @pytest.fixture(scope="session")

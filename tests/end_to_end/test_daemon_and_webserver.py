@@ -16,7 +16,7 @@ from support.dagster_service import SELECTOR, DagsterService, dagster_service
 from support.waiting import until
 from support.world import comment, land_rows, post
 
-pytestmark = pytest.mark.timeout(1500)
+pytestmark = [pytest.mark.timeout(1500), pytest.mark.publishes_views]
 
 LAUNCH_RUN = """
 mutation ($params: ExecutionParams!) {

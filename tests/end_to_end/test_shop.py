@@ -8,6 +8,8 @@ import pytest
 from srp_assets.settings import PROJECT_ROOT, Settings
 from tests.support.command_line import INCOMPLETE, OK, ids_of, recalled, srp
 
+pytestmark = pytest.mark.publishes_views
+
 EXAMPLE = PROJECT_ROOT / "examples" / "shop"
 FILES = {
     "year_2009_2010.parquet": "%Y-%m-%d %H:%M:%S",

@@ -12,6 +12,8 @@ import pytest
 from srp_assets.settings import PROJECT_ROOT, Settings
 from tests.support.command_line import INCOMPLETE, ids_of, recalled, srp
 
+pytestmark = pytest.mark.publishes_views
+
 SITES = ("quantumcomputing", "french.meta", "conlang.meta")
 EXAMPLE = PROJECT_ROOT / "examples" / "stackexchange"
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import dagster as dg
+import pytest
 from sqlalchemy import Engine
 
 from jobs.warehouse import BUILD_JOB, FIRST_TAG, LAST_TAG
@@ -18,6 +19,8 @@ from srp_assets.wordlists.registry import current_hits
 from support.documents import apply_text
 from support.recall import built
 from support.world import comment, land_rows
+
+pytestmark = pytest.mark.publishes_views
 
 THANKS = "{kind: word_list, id: thanks, owner: ops, words: [thanks], standing: true}"
 COMMENT_HITS = dg.AssetKey(["wordlists", "comment_hits"])

@@ -21,6 +21,8 @@ from support.landed import LandedByReference
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
+pytestmark = pytest.mark.publishes_views
+
 DAYS = [datetime(2024, month, 5, tzinfo=UTC) for month in (1, 2)]
 KEYS = 12
 

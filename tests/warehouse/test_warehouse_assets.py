@@ -18,6 +18,8 @@ from srp_assets.warehouse.storage import Storage
 from support.built import assert_built_as, landed_keys
 from support.landed import LandedByReference
 
+pytestmark = pytest.mark.publishes_views
+
 JANUARY, FEBRUARY, MARCH = (datetime(2024, month, 5, tzinfo=UTC) for month in (1, 2, 3))
 COMMENT = table_key("comment")
 

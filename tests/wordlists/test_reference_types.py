@@ -13,7 +13,7 @@ from srp_assets.errors import InvalidInput, Unavailable
 from srp_assets.wordlists import reference, scanner
 from srp_assets.wordlists.checks import check_words
 from srp_assets.wordlists.model import WordList, resolve
-from srp_assets.wordlists.patterns.entries import engine as pattern_engine
+from srp_assets.wordlists.patterns import engine as pattern_engine
 from srp_assets.wordlists.resolved import ExemptGroup, ResolvedList
 from srp_assets.wordlists.spans import spans
 from srp_assets.wordlists.transforms import TRANSFORMS

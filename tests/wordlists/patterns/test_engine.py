@@ -11,9 +11,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from srp_assets.wordlists import reference
+from srp_assets.wordlists.patterns import engine as pattern_engine
 from srp_assets.wordlists.patterns.engine import PatternEngine, PatternOutOfTime
 from srp_assets.wordlists.patterns.entries import PatternEntry, check_entry
-from srp_assets.wordlists.patterns.entries import engine as pattern_engine
 from srp_assets.wordlists.resolved import ListType
 from srp_assets.wordlists.syntax import WordError
 
