@@ -69,6 +69,13 @@ class KeptRows(NamedTuple):
         row, probe, word = (array[first:last] for array in self.hits)
         return KeptRows(self.probes, ProbeHits(row - start, probe, word))
 
+    def of(self, chosen: np.ndarray) -> "KeptRows":
+        """The same for chosen rows (int64, ascending), counted by their place among them."""
+        place = np.searchsorted(chosen, self.hits.row)
+        is_chosen = place < len(chosen)
+        is_chosen[is_chosen] = chosen[place[is_chosen]] == self.hits.row[is_chosen]
+        return KeptRows(self.probes, ProbeHits(place[is_chosen], self.hits.probe[is_chosen], self.hits.word[is_chosen]))
+
 
 NOTHING_KEPT = KeptRows(frozenset(), NO_HITS)
 

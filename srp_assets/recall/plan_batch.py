@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from types import MappingProxyType
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import from_arrow_schema
@@ -34,16 +35,26 @@ class BatchRun:
         attempt: what to answer, on what, and where to write.
         broadcast_rows: join keys up to this number are broadcast.
         worker_rows: groups whose objects have up to so many candidates are joined in the memory of one worker.
+        only_buckets: of these entities, rows with rules lie in these buckets alone.
         progress: told about each step.
 
     `entities` are those that are scanned: some object with rules is of them. `scans` are what was found in them.
     """
 
-    def __init__(self, attempt: Attempt, *, broadcast_rows: int, worker_rows: int, progress: Progress | None = None) -> None:
+    def __init__(
+        self,
+        attempt: Attempt,
+        *,
+        broadcast_rows: int,
+        worker_rows: int,
+        only_buckets: Mapping[str, frozenset[int]] = MappingProxyType({}),
+        progress: Progress | None = None,
+    ) -> None:
         self._attempt = attempt
         self._plan = attempt.plan
         self._broadcast_rows = broadcast_rows
         self._worker_rows = worker_rows
+        self._only_buckets = only_buckets
         self._progress = progress
         self._lookups: dict[tuple[int, int], PointLookup] = {}
         self._counted: dict[str, Counted] = {}
@@ -72,7 +83,7 @@ class BatchRun:
     def scan(self, entity_name: str) -> None:
         """Scans one entity for all places and keeps what it found in the attempt's folder."""
         attempt = self._attempt
-        lookups = point_lookups(attempt.spark, self._plan, entity_name)
+        lookups = point_lookups(attempt.spark, self._plan, entity_name, self._only_buckets.get(entity_name))
         self._lookups.update(lookups)
         order = order_scan(self._plan, entity_name, attempt.builds.get(entity_name, ()), lookups, attempt.hits)
         if not order.units:
@@ -123,6 +134,7 @@ def run_batch(
     broadcast_rows: int,
     worker_rows: int,
     hits: Mapping[int, StandingHits] | None = None,
+    only_buckets: Mapping[str, frozenset[int]] = MappingProxyType({}),
     progress: Progress | None = None,
 ) -> BatchResult:
     """Answers all tasks together; writes only below `folder`.
@@ -137,7 +149,9 @@ def run_batch(
         broadcast_rows: join keys up to this number are broadcast; more go through the bucketed join.
         worker_rows: groups of tasks whose objects have up to so many candidates are joined in the memory of one worker.
         hits: the hits of standing lists that are kept with these builds, by build: what they answer is not looked for again.
+        only_buckets: of these entities, rows with rules are read from these buckets alone: for samples.
         progress: called with the step, steps done and steps in all.
     """
     attempt = Attempt(spark, storage, plan_of(catalogue, tasks), builds, folder, hits or {})
-    return BatchRun(attempt, broadcast_rows=broadcast_rows, worker_rows=worker_rows, progress=progress).run()
+    run = BatchRun(attempt, broadcast_rows=broadcast_rows, worker_rows=worker_rows, only_buckets=only_buckets, progress=progress)
+    return run.run()

@@ -91,8 +91,17 @@ def order_scan(
     return ScanOrder(entity=entity_name, units=tuple(units), slots=spread([unit.bytes for unit in units]), kept=kept, answers=answers)
 
 
-def point_lookups(spark: SparkSession, plan: BatchPlan, entity_name: str) -> dict[tuple[int, int], PointLookup]:
-    """Finds the tasks whose logic names the bucket keys that it can hold for, and asks Spark for these keys' buckets."""
+def point_lookups(
+    spark: SparkSession, plan: BatchPlan, entity_name: str, only_buckets: frozenset[int] | None = None
+) -> dict[tuple[int, int], PointLookup]:
+    """Finds the tasks whose logic names the bucket keys that it can hold for, and asks Spark for these keys' buckets.
+
+    Args:
+        spark: the session.
+        plan: the batch.
+        entity_name: the entity to scan.
+        only_buckets: the buckets that any task may look into; None where all.
+    """
     entity = plan.catalogue.entities[entity_name]
     wanted: dict[tuple[int, int], frozenset[int | str]] = {}
     for place in plan.places_of(entity_name):
@@ -100,13 +109,19 @@ def point_lookups(spark: SparkSession, plan: BatchPlan, entity_name: str) -> dic
             values = point_values(node, entity.bucket_key)
             if values is not None:
                 wanted[place.index, bit] = values
+    allowed = frozenset(range(entity.buckets)) if only_buckets is None else only_buckets
+    everywhere = {} if only_buckets is None else _of_all_tasks(plan, entity_name, PointLookup(allowed))
     keys = sorted(frozenset().union(*wanted.values()), key=str)
     if not keys:
-        return {where: PointLookup(frozenset()) for where in wanted}
+        return everywhere | {where: PointLookup(frozenset()) for where in wanted}
     table = pa.table({"key": pa.array(keys, ARROW_TYPES[entity.columns[entity.bucket_key].value_type])})
     bucket = F.pmod(F.hash("key"), F.lit(entity.buckets))
     bucket_of = {row["key"]: row["bucket"] for row in spark.createDataFrame(table).select("key", bucket.alias("bucket")).collect()}
-    return {where: PointLookup(frozenset(bucket_of[value] for value in values)) for where, values in wanted.items()}
+    return everywhere | {where: PointLookup(allowed & {bucket_of[value] for value in values}) for where, values in wanted.items()}
+
+
+def _of_all_tasks(plan: BatchPlan, entity_name: str, lookup: PointLookup) -> dict[tuple[int, int], PointLookup]:
+    return {(place.index, bit): lookup for place in plan.places_of(entity_name) for bit in range(len(place.group.tasks))}
 
 
 def scan_frame(spark: SparkSession, storage: Storage, plan_path: str, order_path: str, plan: BatchPlan, order: ScanOrder) -> DataFrame:

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from srp_assets.strategy.resolved import Rule
+from srp_assets.strategy.sampling import is_sampled
 from srp_assets.warehouse.catalogue import Condition
 from srp_assets.warehouse.schema import ARROW_TYPES, TIMESTAMP
 
@@ -36,6 +37,8 @@ def evaluate_rule(rule: Rule, batch: pa.RecordBatch) -> Booleans:
     columns = [batch.column(part) for part in rule.feature.parts]
     if rule.feature.kind == "array":
         return _array_contains(rule, columns[0])
+    if rule.match == "sampled":
+        return _sampled(rule, columns[0])
     if rule.feature.kind == "map":
         values = pc.map_lookup(columns[0], pa.scalar(rule.key, pa.string()), "last")
         return _settled(_compare(rule, values, values.type))
@@ -82,6 +85,13 @@ def _array_contains(rule: Rule, column: pa.ListArray) -> Booleans:
         has_value[parents[_settled(pc.equal(elements, pa.scalar(value, pa.string())))]] = True
         held = held & has_value if rule.match == "contains_all" else held | has_value
     return held
+
+
+def _sampled(rule: Rule, column: pa.Array) -> Booleans:
+    """Tables are sorted by what they are sampled by: a key that many rows share is hashed once."""
+    encoded = column.dictionary_encode()
+    held = np.array([key is not None and is_sampled(rule, key) for key in encoded.dictionary.to_pylist()] + [False])
+    return held[pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False)]
 
 
 def _settled(answers: pa.Array) -> Booleans:

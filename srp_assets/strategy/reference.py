@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from srp_assets.strategy.resolved import AllOf, AnyOf, Feature, Node, Not, ResolvedStrategy, Rule, rules_of
+from srp_assets.strategy.sampling import is_sampled
 from srp_assets.strategy.shown import shown_hit, shown_text
 from srp_assets.strategy.times import iso_utc, parse_time
 from srp_assets.warehouse.catalogue import Catalogue, Entity, Pattern, Relation
@@ -54,6 +55,8 @@ def rule_holds(rule: Rule, row: Row, lists: Lists) -> bool:
         found = dict(found).get(rule.key)
     if found is None:
         return False
+    if rule.match == "sampled":
+        return is_sampled(rule, found)
     return _compare(rule, found)
 
 

@@ -12,8 +12,8 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 from srp_assets.warehouse.catalogue import ColumnType, Kind
 from srp_assets.wordlists.resolved import ResolvedList
 
-Match = Literal["=", "!=", "in", "<", "<=", ">", ">=", "between", "matches", "contains", "contains_any", "contains_all", "is"]
-"""Every way a rule may compare a feature; `features.py` says which kind allows which."""
+Match = Literal["=", "!=", "in", "<", "<=", ">", ">=", "between", "matches", "contains", "contains_any", "contains_all", "is", "sampled"]
+"""Every way a rule may compare a feature; `features.py` says which kind allows which. Nobody writes `sampled` (see `sampling.py`)."""
 
 Scalar = bool | int | float | str
 RuleValue = Scalar | tuple[Scalar, ...]
@@ -89,6 +89,7 @@ class ResolvedStrategy(Frozen):
 
     `objects` holds the objects of one declared pattern in the pattern's order; None is an object without rules, which only joins. `lists`
     is keyed by `id@version`; `documents` says which version of every document was taken, keyed by `kind/id`, the strategy's own included.
+    `derived` names the features that rules asked for and that a build works out, like `hit_lists`.
     """
 
     id: str
@@ -98,6 +99,7 @@ class ResolvedStrategy(Frozen):
     objects: dict[str, Node | None] = Field(min_length=1)
     lists: dict[str, ResolvedList] = {}
     documents: dict[str, int] = {}
+    derived: tuple[str, ...] = ()
 
 
 def rules_of(node: Node | None) -> Iterator[Rule]:
