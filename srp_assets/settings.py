@@ -47,6 +47,11 @@ class Settings(BaseSettings):
     worker_rows: int = Field(
         100_000, ge=0, description="tasks whose objects have up to so many candidates are joined in one worker's memory; others by Spark"
     )
+    estimate_share: float = Field(0.01, gt=0, le=1, description="share of the roots that an estimate before submission looks at")
+    estimate_whole_rows: int = Field(100_000, ge=0, description="a task that reads at most so many rows is estimated on all of them")
+    recall_share_limit: float = Field(
+        0.2, gt=0, le=1, description="a task that would return more than this share of its table asks for --yes"
+    )
     build_retention_hours: float = Field(24, gt=0, description="a replaced build is kept this long for the scans that read it")
 
     @field_validator("notify_url")
