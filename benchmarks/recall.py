@@ -2,8 +2,8 @@
 
 One task is also measured as a data engineer would write it by hand.
 
-Every task joins posts and comments by its own two lists of 100 words, most of which occur nowhere: few hits, as in use. Everything is landed
-and built before the clock starts. Tasks one by one are a sample, extrapolated: a hundred single scans take minutes.
+Every task joins posts and comments by its own two lists of 100 words, most of which occur nowhere: few hits, as in use. All is landed and
+built before the clock starts. Tasks one by one are a sample, extrapolated: a hundred single scans take minutes.
 
     python benchmarks/recall.py [--quick] [--json FILE]
 """
@@ -281,10 +281,9 @@ def rebuilds(size: Size, console: Console) -> Part:
         finally:
             ended.set()
             writer.join()
-    console.print(
-        f"{len(seconds)} batches beside {rebuilt[0]} rebuilds: median {statistics.median(seconds):.2f} s (alone {quiet:.2f} s), {wrong} wrong",
-        highlight=False,
-    )
+    median = statistics.median(seconds)
+    told = f"{len(seconds)} batches beside {rebuilt[0]} rebuilds: median {median:.2f} s (alone {quiet:.2f} s), {wrong} wrong"
+    console.print(told, highlight=False)
     rows = [{"section": "rebuilds", "batches": len(seconds), "rebuilds": rebuilt[0], "seconds": seconds, "alone": quiet, "wrong": wrong}]
     return Part(rows, [Bar("batches beside rebuilds that failed or answered otherwise", float(wrong), 0.0)])
 

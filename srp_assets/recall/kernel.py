@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 import pyarrow as pa
 
-from srp_assets.recall.compile import WORD_BITS, BatchPlan, Place, Probe, carried_columns, columns_of, probe_of, required_rules
+from srp_assets.recall.compile import WORD_BITS, BatchPlan, Place, Probe, carried_columns, columns_of, probe_of
 from srp_assets.recall.kept_hits import NO_ROWS, NOTHING_KEPT, KeptRows, ProbeHits
 from srp_assets.recall.logic_table import Limits, LogicTable, PackedBits
 from srp_assets.recall.rules import evaluate_rule, role_holds
@@ -44,10 +44,6 @@ SCAN_FIELDS: tuple[pa.Field, ...] = (
 a unit has the place `COUNT_PLACE` and the last three."""
 
 COUNT_PLACE = -1
-
-FEW = 0.25
-"""Where at most this share of a batch's rows can fit any task, the others are dropped before texts are scanned (arbitrary: copying the rows
-that stay costs far less than scanning those that go)."""
 
 
 @dataclass
@@ -169,8 +165,6 @@ class EntityKernel:
         self._places = plan.places_of(entity_name)
         self._table = LogicTable()
         self._logic = {place.index: [self._table.add(node) for node in place.logic] for place in self._places}
-        required = [required_rules(node) for place in self._places for node in place.logic]
-        self._required = frozenset[Rule].intersection(*required) if required else frozenset[Rule]()
         self._scanners = ProbeScanners(plan, plan.probes(entity_name))
         self._limited: dict[tuple[tuple[int, tuple[int, ...]], ...], bool] = {}
         self._active: dict[tuple[str, str, bool], list[tuple[Place, tuple[int, ...]]]] = {}
@@ -268,7 +262,6 @@ class EntityKernel:
             late: called for the columns that the batch has not, if any of its rows fits.
         """
         count.scanned += batch.num_rows
-        batch, kept, late = self._possible(batch, kept, late)
         rows = BatchRows(batch, self._scanners, kept, late)
         known: dict[int, PackedBits] = {}
         roles: dict[str, PackedBits] = {}
@@ -283,18 +276,6 @@ class EntityKernel:
                     count.matched[key] = count.matched.get(key, 0) + matched
             if found := self._found(place, rows, unpacked, product):
                 yield found
-
-    def _possible(
-        self, batch: pa.RecordBatch, kept: KeptRows, late: Callable[[], pa.RecordBatch] | None
-    ) -> tuple[pa.RecordBatch, KeptRows, Callable[[], pa.RecordBatch] | None]:
-        """What is left of a batch where rules that every task requires leave few of its rows: a sample, or a narrow range of times."""
-        if not self._required or not batch.num_rows:
-            return batch, kept, late
-        chosen = np.flatnonzero(np.logical_and.reduce([evaluate_rule(rule, batch) for rule in self._required]))
-        if len(chosen) > FEW * batch.num_rows:
-            return batch, kept, late
-        rows = pa.array(chosen)
-        return batch.take(rows), kept.of(chosen), None if late is None else lambda: late().take(rows)
 
     def _found(self, place: Place, rows: BatchRows, fits: Sequence[tuple[int, np.ndarray]], product: str) -> pa.RecordBatch | None:
         if not fits:

@@ -184,11 +184,11 @@ def scan_unit(storage: Storage, kernel: EntityKernel, order: ScanOrder, index: i
             start = 0
             for batch in file.iter_batches(unit.batch_rows, row_groups=[group], columns=list(early), use_threads=False):
                 known = kept.within(count.scanned, batch.num_rows)
-                wanted = None if possible is None or kept.probes else _worth_choosing(possible[start : start + batch.num_rows])
+                wanted = None if possible is None else _worth_choosing(possible[start : start + batch.num_rows])
                 texts_of_batch = partial(texts.slice, start, batch.num_rows, wanted) if late else None
                 rows = batch.select(list(early))
                 if wanted is not None:
-                    rows = rows.filter(wanted)
+                    rows, known = rows.filter(wanted), known.of(np.flatnonzero(wanted))
                     count.scanned += batch.num_rows - rows.num_rows
                 yield from kernel.scan(rows, unit.product, active, count, known, texts_of_batch)
                 start += batch.num_rows
