@@ -1,8 +1,9 @@
-"""How the cost of a merged scan grows with its tasks: 1, 10, 100 and 1,000 tasks at once, against one by one.
+"""How the cost of a merged scan grows: with its tasks, with the rows, beside rebuilds, and with one post that has all the comments.
 
-Every task joins posts and comments by its own two lists of 100 words, most of which occur nowhere: few hits, as in use. The warehouse is
-the sample world, landed and built before the clock starts. Tasks one by one are a sample, extrapolated: a hundred single scans take
-minutes.
+One task is also measured as a data engineer would write it by hand.
+
+Every task joins posts and comments by its own two lists of 100 words, most of which occur nowhere: few hits, as in use. All is landed and
+built before the clock starts. Tasks one by one are a sample, extrapolated: a hundred single scans take minutes.
 
     python benchmarks/recall.py [--quick] [--json FILE]
 """
@@ -10,166 +11,298 @@ minutes.
 import argparse
 import json
 import os
-import platform
-import random
+import platform as machine
 import statistics
 import sys
+import threading
 import time
+from collections.abc import Callable
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
-from uuid import uuid4
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rich.console import Console
 from rich.table import Table
 
-from resources import spark_server
-from resources.registry_database import open_registry
-from resources.spark import open_session
-from srp_assets.recall.batch import BatchResult, TaskSpec
-from srp_assets.recall.plan_batch import run_batch
-from srp_assets.samples.demo import CATALOGUE
-from srp_assets.samples.landing import land_world
-from srp_assets.samples.vocabulary import ENGLISH
-from srp_assets.samples.world import World
-from srp_assets.settings import Settings
-from srp_assets.strategy.resolved import Feature, ResolvedStrategy, Rule
-from srp_assets.warehouse.building import build_periods
-from srp_assets.warehouse.catalogue import load_catalogue
-from srp_assets.warehouse.registry_builds import current_builds, stale_periods
-from srp_assets.warehouse.storage import Storage
-from srp_assets.wordlists.resolved import ResolvedList
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
-FULL_ROWS, QUICK_ROWS = 2_500_000, 50_000
+    from support.recall_platform import Platform
+
+ROWS, QUICK_ROWS = 3_000_000, 50_000
+"""Rows of the sample world: a fifth are posts, seven tenths are comments and replies."""
+
 MERGED = (1, 10, 100, 1000)
 ALONE_SAMPLE = 5
-LIST_WORDS = 100
 ROUNDS = 3
 WARM_UP = 0
-TITLE = Feature(name="title_body", kind="text", type="string", parts=("title", "body"))
-TEXT = Feature(name="text", kind="text", type="string", parts=("text",))
+
+GROWTH = (1_000_000, 2_000_000, 4_000_000, 8_000_000)
+QUICK_GROWTH = (10_000, 20_000)
+SKEWED, QUICK_SKEWED = 1_000_000, 10_000
+COMMENTS_PER_POST = 10
+REBUILDS_SECONDS, QUICK_REBUILDS_SECONDS = 60.0, 8.0
+
+GIGABYTE = 2**30
 
 
-def word_list(number: int, kind: str, chance: random.Random) -> ResolvedList:
-    """A hundred words, of which three (pairs of neutral words that stand together now and then) can occur at all."""
-    rare = [f"{first} {second}" for first, second in (chance.sample(ENGLISH, 2) for _ in range(3))]
-    absent = [f"{kind}{number}x{place}qz" for place in range(LIST_WORDS - len(rare))]
-    return ResolvedList(id=f"{kind}-{number}", version=1, words=tuple(dict.fromkeys(rare + absent)))
+class Bar(NamedTuple):
+    """A ratio and its goal."""
+
+    name: str
+    value: float
+    goal: float
+    operator: str = "<="
+
+    @property
+    def holds(self) -> bool:
+        """Whether the goal is reached."""
+        return self.value <= self.goal if self.operator == "<=" else self.value >= self.goal
 
 
-def task(number: int) -> TaskSpec:
-    """A task with two lists of its own; the same number gives the same task."""
-    chance = random.Random(number)
-    post_list, comment_list = word_list(number, "post", chance), word_list(number, "comment", chance)
-    objects = {
-        "post": Rule(feature=TITLE, match="matches", value=f"{post_list.id}@1"),
-        "comment": Rule(feature=TEXT, match="matches", value=f"{comment_list.id}@1"),
-    }
-    lists = {f"{list_.id}@1": list_ for list_ in (post_list, comment_list)}
-    strategy = ResolvedStrategy(id=f"bench-{number}", version=1, products="*", recall="comment", objects=objects, lists=lists)
-    return TaskSpec(task_id=f"task-{number}", strategy=strategy, products=("aurora",))
+class Part(NamedTuple):
+    """What one section gives."""
+
+    rows: list[dict[str, Any]]
+    bars: list[Bar]
+
+
+class Size(NamedTuple):
+    """How large a run is."""
+
+    rows: int
+    merged: tuple[int, ...]
+    rounds: int
+    growth: tuple[int, ...]
+    skewed: int
+    rebuilds_seconds: float
+
+
+FULL = Size(ROWS, MERGED, ROUNDS, GROWTH, SKEWED, REBUILDS_SECONDS)
+QUICK = Size(QUICK_ROWS, MERGED[:3], 1, QUICK_GROWTH, QUICK_SKEWED, QUICK_REBUILDS_SECONDS)
 
 
 def main() -> None:
-    """Prints a table; with --json also writes the machine, the bars and all rows."""
+    """Prints a table for each section; with --json also writes the machine, the bars and all rows."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="a small world and fewer tasks, within a minute or so")
     parser.add_argument("--json", type=Path, help="file for the results")
-    parser.add_argument("--rows", type=int, help="rows of the sample world")
+    parser.add_argument("--only", choices=list(SECTIONS), action="append", help="these sections alone")
     arguments = parser.parse_args()
-    rows = arguments.rows or (QUICK_ROWS if arguments.quick else FULL_ROWS)
     console = Console()
+    parts = []
+    for name in arguments.only or SECTIONS:
+        parts.append(SECTIONS[name](QUICK if arguments.quick else FULL, console))
+        for bar in parts[-1].bars:
+            console.print(
+                f"{'holds ' if bar.holds else 'MISSED'} {bar.name}: {bar.value:.2f} (goal {bar.operator} {bar.goal:g})", highlight=False
+            )
+    if arguments.json:
+        arguments.json.write_text(json.dumps(found(parts), indent=2))
+
+
+@contextmanager
+def new_platform() -> "Iterator[Platform]":
+    """An empty home with a Spark server of its own."""
+    from support.recall_platform import Platform
+
+    from resources import spark_server
+    from resources.spark import close_sessions
+    from srp_assets.samples.demo import CATALOGUE
+    from srp_assets.settings import Settings
+
     with TemporaryDirectory() as folder:
         settings = Settings(home=Path(folder), catalogue=CATALOGUE)
+        opened = Platform.open(settings)
         try:
-            found = measure(settings, rows, MERGED[:3] if arguments.quick else MERGED, 1 if arguments.quick else ROUNDS, console)
+            yield opened
         finally:
+            opened.engine.dispose()
+            close_sessions()
             spark_server.stop(settings)
-    report(found, console)
-    if arguments.json:
-        arguments.json.write_text(json.dumps(found, indent=2))
 
 
-def measure(settings: Settings, rows: int, merged: tuple[int, ...], rounds: int, console: Console) -> dict[str, Any]:
-    """Lands and builds the world, then times the batches, each size in each round."""
-    catalogue = load_catalogue(settings.catalogue)
-    engine, storage = open_registry(settings), Storage(settings.warehouse_location)
-    spark = open_session(settings)
-    started = time.monotonic()
-    land_world(engine, storage, catalogue, World(rows), settings.home_folder / "broken")
-    landed = time.monotonic() - started
-    with engine.connect() as connection:
-        stale = stale_periods(connection)
-    build_periods(spark, engine, storage, catalogue, stale)
-    built = time.monotonic() - started - landed
-    with engine.connect() as connection:
-        builds = {entity: current_builds(connection, entity=entity) for entity in ("post", "comment")}
-    console.print(f"{rows:,} rows: landed in {landed:.1f} s, built in {built:.1f} s")
+def merged(size: Size, console: Console) -> Part:
+    """1, 10, 100 and 1,000 tasks in one batch, against one by one; memory; one task by hand."""
+    from support.by_hand import cases, pandas_udf, rlike
+    from support.recall_platform import PeakMemory, task
 
-    def timed(tasks: list[TaskSpec]) -> tuple[float, BatchResult]:
+    from srp_assets.samples.landing import land_world
+    from srp_assets.samples.world import World
+
+    with new_platform() as platform:
         began = time.monotonic()
-        result = run_batch(
-            spark,
-            storage,
-            catalogue,
-            tasks,
-            builds,
-            f"cases/{uuid4().hex}",
-            broadcast_rows=settings.broadcast_rows,
-            worker_rows=settings.worker_rows,
-        )
-        return time.monotonic() - began, result
-
-    timed([task(WARM_UP)])
-    seconds: dict[int, list[float]] = {size: [] for size in merged}
-    alone: list[float] = []
-    cases: dict[int, int] = {}
-    for _ in range(rounds):
-        for size in merged:
-            elapsed, result = timed([task(number) for number in range(1, size + 1)])
-            seconds[size].append(elapsed)
-            cases[size] = sum(result.case_counts.values())
-            console.print(f"  {size:>5} tasks merged: {elapsed:.2f} s, {cases[size]:,} cases, {result.timings}", highlight=False)
-        alone += [timed([task(number)])[0] for number in range(2, 2 + max(1, ALONE_SAMPLE // rounds))]
-    return results(rows, seconds, alone, cases, {"landed_seconds": landed, "built_seconds": built})
-
-
-def results(
-    rows: int, seconds: dict[int, list[float]], alone: list[float], cases: dict[int, int], preparation: dict[str, float]
-) -> dict[str, Any]:
-    """The measured figures and how they stand to the bars."""
-    median = {size: statistics.median(measured) for size, measured in seconds.items()}
+        land_world(platform.engine, platform.storage, platform.catalogue, World(size.rows), platform.settings.home_folder / "broken")
+        landed = time.monotonic() - began
+        platform.build()
+        built = time.monotonic() - began - landed
+        console.print(f"{size.rows:,} rows: landed in {landed:.1f} s, built in {built:.1f} s")
+        platform.timed([task(WARM_UP)])
+        seconds: dict[int, list[float]] = {tasks: [] for tasks in size.merged}
+        found: dict[int, int] = {}
+        peaks: dict[int, PeakMemory] = {}
+        alone: list[float] = []
+        for _ in range(size.rounds):
+            for tasks in size.merged:
+                with PeakMemory(platform.settings) as peaks[tasks]:
+                    elapsed, result = platform.timed([task(number) for number in range(1, tasks + 1)])
+                seconds[tasks].append(elapsed)
+                found[tasks] = sum(result.case_counts.values())
+            alone += [platform.timed([task(number)])[0] for number in range(2, 2 + max(1, ALONE_SAMPLE // size.rounds))]
+        by_hand: dict[str, float] = {}
+        _, result = platform.timed([task(1)])
+        for name, holds in {"rlike": rlike, "pandas UDF on pyahocorasick": pandas_udf}.items():
+            began = time.monotonic()
+            recalled = cases(platform, task(1), holds)
+            by_hand[name] = time.monotonic() - began
+            if len(recalled) != result.case_counts["task-1"]:
+                raise RuntimeError(f"{name} recalls {len(recalled)} comments, the merged scan {result.case_counts['task-1']}")
+    median = {tasks: statistics.median(measured) for tasks, measured in seconds.items()}
     one = statistics.median([*seconds[1], *alone])
-    bars = [("merged scan of 100 tasks against one task", median[100] / one, 1.5, "<=")]
+    table = Table("tasks", "median s", "cases", "driver GB", "workers GB", "all GB", title=f"merged, {size.rows:,} rows")
+    rows: list[dict[str, Any]] = []
+    for tasks, measured in seconds.items():
+        peak = peaks[tasks]
+        gigabytes = {part: getattr(peak, part) / GIGABYTE for part in ("driver", "workers", "client", "total")}
+        rows.append(
+            {
+                "section": "merged",
+                "world_rows": size.rows,
+                "tasks": tasks,
+                "seconds": measured,
+                "cases": found[tasks],
+                "gigabytes": gigabytes,
+            }
+        )
+        table.add_row(
+            f"{tasks:,}",
+            f"{median[tasks]:.2f}",
+            f"{found[tasks]:,}",
+            *(f"{gigabytes[part]:.2f}" for part in ("driver", "workers", "total")),
+        )
+    rows.append({"section": "merged", "world_rows": size.rows, "tasks": "one by one", "seconds": alone})
+    table.add_row("one by one", f"{one:.2f}", "", "", "", "")
+    for name, elapsed in by_hand.items():
+        rows.append({"section": "merged", "world_rows": size.rows, "tasks": f"one by {name}", "seconds": [elapsed]})
+        table.add_row(f"one by {name}", f"{elapsed:.2f}", "", "", "", "")
+    console.print(table)
+    bars = [Bar("merged scan of 100 tasks against one task", median[100] / one, 1.5)]
     if 1000 in median:
-        bars.append(("merged scan of 1,000 tasks against one task", median[1000] / one, 4.0, "<="))
-    bars.append(("100 scans one by one (extrapolated) against one merged scan of 100 tasks", 100 * one / median[100], 60.0, ">="))
+        bars.append(Bar("merged scan of 1,000 tasks against one task", median[1000] / one, 4.0))
+    bars.append(Bar("100 scans one by one (extrapolated) against one merged scan of 100 tasks", 100 * one / median[100], 60.0, ">="))
+    bars.append(Bar("memory of all processes in the batch of 100 tasks, GB", peaks[100].total / GIGABYTE, 6.0))
+    bars += [
+        Bar(f"100 tasks by {name} (extrapolated) against one merged scan", 100 * elapsed / median[100], 60.0, ">=")
+        for name, elapsed in by_hand.items()
+    ]
+    return Part(rows, bars)
+
+
+def growth(size: Size, console: Console) -> Part:
+    """One batch of ten tasks over more and more comments."""
+    from support.recall_platform import task
+
+    table = Table("comments", "land s", "build s", "scan s", "million rows/s scanned", title="growth, 10 tasks")
+    rows: list[dict[str, Any]] = []
+    for comments in size.growth:
+        with new_platform() as platform:
+            began = time.monotonic()
+            platform.land(comments // COMMENTS_PER_POST, comments)
+            landed = time.monotonic() - began
+            platform.build()
+            built = time.monotonic() - began - landed
+            platform.timed([task(WARM_UP)])
+            runs = [platform.timed([task(number) for number in range(1, 11)]) for _ in range(size.rounds)]
+            seconds = [elapsed for elapsed, _ in runs]
+            scanned = runs[0][1].rows_scanned
+        median = statistics.median(seconds)
+        rows.append(
+            {"section": "growth", "comments": comments, "landed": landed, "built": built, "seconds": seconds, "rows_scanned": scanned}
+        )
+        table.add_row(f"{comments:,}", f"{landed:.1f}", f"{built:.1f}", f"{median:.2f}", f"{scanned / median / 1e6:.2f}")
+    console.print(table)
+    times = size.growth[-1] / size.growth[0]
+    grown = statistics.median(rows[-1]["seconds"]) / statistics.median(rows[0]["seconds"])
+    return Part(rows, [Bar(f"time over {times:g} times the comments, against {times:g} times the time", grown / times, 1.0)])
+
+
+def skew(size: Size, console: Console) -> Part:
+    """All comments on one post, against as many on random posts."""
+    from support.recall_platform import task
+
+    rows: list[dict[str, Any]] = []
+    for name, on_one_post in (("even", 0), ("one post", size.skewed)):
+        with new_platform() as platform:
+            platform.land(size.skewed // COMMENTS_PER_POST, size.skewed, on_one_post=on_one_post)
+            platform.build()
+            platform.timed([task(WARM_UP)])
+            seconds = [platform.timed([task(number) for number in range(1, 11)])[0] for _ in range(size.rounds)]
+        rows.append({"section": "skew", "comments": size.skewed, "on": name, "seconds": seconds})
+        console.print(f"{size.skewed:,} comments, {name}: {statistics.median(seconds):.2f} s", highlight=False)
+    even, skewed = (statistics.median(row["seconds"]) for row in rows)
+    return Part(rows, [Bar("all comments on one post against random posts", skewed / even, 1.5)])
+
+
+def rebuilds(size: Size, console: Console) -> Part:
+    """Batches while every period is rebuilt again and again: none may fail or answer otherwise."""
+    from support.recall_platform import task
+
+    from srp_assets.warehouse.building import build_periods
+
+    tasks = [task(number) for number in range(1, 11)]
+    with new_platform() as platform:
+        platform.land(size.skewed // COMMENTS_PER_POST, size.skewed)
+        platform.build()
+        platform.timed([task(WARM_UP)])
+        quiet, expected = platform.timed(tasks)
+        keys = [build.key for builds in platform.builds().values() for build in builds]
+        ended, rebuilt = threading.Event(), [0]
+
+        def rebuild() -> None:
+            while not ended.is_set():
+                for key in keys:
+                    build_periods(platform.spark, platform.engine, platform.storage, platform.catalogue, [key])
+                    rebuilt[0] += 1
+                    if ended.is_set():
+                        return
+
+        writer = threading.Thread(target=rebuild)
+        writer.start()
+        seconds: list[float] = []
+        wrong = 0
+        began = time.monotonic()
+        try:
+            while time.monotonic() - began < size.rebuilds_seconds:
+                elapsed, result = platform.timed(tasks)
+                seconds.append(elapsed)
+                wrong += result.case_counts != expected.case_counts or any(cell.scanned != cell.present for cell in result.cells)
+        finally:
+            ended.set()
+            writer.join()
+    median = statistics.median(seconds)
+    told = f"{len(seconds)} batches beside {rebuilt[0]} rebuilds: median {median:.2f} s (alone {quiet:.2f} s), {wrong} wrong"
+    console.print(told, highlight=False)
+    rows = [{"section": "rebuilds", "batches": len(seconds), "rebuilds": rebuilt[0], "seconds": seconds, "alone": quiet, "wrong": wrong}]
+    return Part(rows, [Bar("batches beside rebuilds that failed or answered otherwise", float(wrong), 0.0)])
+
+
+SECTIONS: dict[str, Callable[[Size, Console], Part]] = {"merged": merged, "growth": growth, "skew": skew, "rebuilds": rebuilds}
+
+
+def found(parts: list[Part]) -> dict[str, Any]:
+    """What --json writes."""
     return {
-        "machine": {"cores": os.cpu_count(), "processor": platform.processor() or platform.machine(), "python": platform.python_version()},
+        "machine": {"cores": os.cpu_count(), "processor": machine.processor() or machine.machine(), "python": machine.python_version()},
         "date": datetime.now(UTC).date().isoformat(),
         "bars": [
-            {"name": name, "value": value, "goal": goal, "op": operator, "holds": value <= goal if operator == "<=" else value >= goal}
-            for name, value, goal, operator in bars
+            {"name": bar.name, "value": bar.value, "goal": bar.goal, "op": bar.operator, "holds": bar.holds}
+            for part in parts
+            for bar in part.bars
         ],
-        "rows": [
-            {"world_rows": rows, "tasks": size, "seconds": measured, "median": median[size], "cases": cases[size]}
-            for size, measured in seconds.items()
-        ]
-        + [{"world_rows": rows, "tasks": "one by one", "seconds": alone, "median": statistics.median(alone)}],
-        "preparation": preparation,
+        "rows": [row for part in parts for row in part.rows],
     }
-
-
-def report(found: dict[str, Any], console: Console) -> None:
-    """Prints the figures and the bars."""
-    table = Table("tasks", "median s", "least s", "most s", "cases", title=f"{found['rows'][0]['world_rows']:,} rows")
-    for row in found["rows"]:
-        times = row["seconds"]
-        table.add_row(str(row["tasks"]), f"{row['median']:.2f}", f"{min(times):.2f}", f"{max(times):.2f}", f"{row.get('cases', ''):}")
-    console.print(table)
-    for bar in found["bars"]:
-        console.print(f"{'holds ' if bar['holds'] else 'MISSED'} {bar['name']}: {bar['value']:.2f} (goal {bar['op']} {bar['goal']})")
 
 
 if __name__ == "__main__":

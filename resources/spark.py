@@ -12,6 +12,7 @@ from dagster_spark.utils import flatten_dict
 from pydantic import ConfigDict
 
 from resources import spark_server
+from resources.spark_configuration import ARROW_BATCH_BYTES
 from srp_assets.errors import Unavailable
 from srp_assets.settings import Settings
 
@@ -86,6 +87,7 @@ def _connect(address: str, *, local: bool) -> "SparkSession":
         session.client.set_retry_policies([DefaultPolicy(max_retries=QUICK_RETRIES, max_backoff=QUICK_LONGEST_WAIT_MS)])
         session.conf.set("spark.sql.session.timeZone", "UTC")
         if not local:
+            session.conf.set("spark.sql.execution.arrow.maxBytesPerBatch", str(ARROW_BATCH_BYTES))
             # A cluster that has answered once is waited for: it may fail over.
             session.client.set_retry_policies([DefaultPolicy()])
     except PySparkException as error:

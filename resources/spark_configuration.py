@@ -9,6 +9,9 @@ from srp_assets.settings import Settings
 PARTITIONS_PER_CORE = 4
 """Adaptive execution joins small shuffle partitions but never splits one: a few more than cores keep big sorts in memory."""
 
+ARROW_BATCH_BYTES = 64 * 2**20
+"""What Spark hands a Python worker at a time, at most."""
+
 LOGGING = """rootLogger.level = warn
 rootLogger.appenderRef.file.ref = file
 appender.file.type = RollingFile
@@ -62,6 +65,8 @@ def _options(settings: Settings, folder: Path, temporary: Path, port: int) -> di
         "spark.connect.grpc.binding.address": "127.0.0.1",
         "spark.connect.grpc.binding.port": str(port),
         "spark.python.worker.reuse": "true",
+        # By rows alone, long texts would fill a worker's memory.
+        "spark.sql.execution.arrow.maxBytesPerBatch": str(ARROW_BATCH_BYTES),
         "spark.sql.adaptive.enabled": "true",
         "spark.sql.ansi.enabled": "true",
         # The registry is the truth about tables; this catalogue is a cache that may be lost.
@@ -72,15 +77,23 @@ def _options(settings: Settings, folder: Path, temporary: Path, port: int) -> di
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.warehouse.dir": (folder / "warehouse").as_uri(),
     }
-    local = re.fullmatch(r"local(?:\[(\*|\d+)(?:,\d+)?])?", settings.spark_master)
-    if local:
-        cores = (os.cpu_count() or 1) if local[1] == "*" else int(local[1] or 1)
+    cores = _cores(settings.spark_master)
+    if cores is not None:
         options["spark.sql.shuffle.partitions"] = str(cores * PARTITIONS_PER_CORE)
     if settings.spark_master.startswith("local"):
         # The driver's own ports are for its executors, which are on this machine.
         options["spark.driver.host"] = "127.0.0.1"
         options["spark.driver.bindAddress"] = "127.0.0.1"
     return options
+
+
+def _cores(master: str) -> int | None:
+    """The cores of a master on this machine: `local`, `local[cores]`, or `local-cluster[executors,cores,memory]`; None for any other."""
+    local = re.fullmatch(r"local(?:\[(\*|\d+)(?:,\d+)?])?", master)
+    if local:
+        return (os.cpu_count() or 1) if local[1] == "*" else int(local[1] or 1)
+    cluster = re.fullmatch(r"local-cluster\[(\d+),(\d+),\d+]", master)
+    return int(cluster[1]) * int(cluster[2]) if cluster else None
 
 
 def _escape(value: str) -> str:

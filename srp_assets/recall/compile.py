@@ -166,15 +166,6 @@ def point_values(node: Node, column: str) -> frozenset[int | str] | None:
     return frozenset[int | str]().union(*known) if len(known) == len(node.any) else None
 
 
-def required_rules(node: Node) -> frozenset[Rule]:
-    """Rules without which a logic cannot hold, and which need no scan of a text."""
-    if isinstance(node, Rule):
-        return frozenset({node} if node.match != "matches" else ())
-    if isinstance(node, AllOf):
-        return frozenset[Rule]().union(*(required_rules(child) for child in node.all))
-    return frozenset()
-
-
 def columns_of(plan: BatchPlan, entity_name: str) -> tuple[str, ...]:
     """The columns that an entity's scan reads, in the catalogue's order: what its rules, roles, joins and cases need."""
     entity = plan.catalogue.entities[entity_name]

@@ -7,21 +7,19 @@ once over these bits (packed, eight rows a byte), and only rows that fit some ta
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
 
-from srp_assets.recall.compile import WORD_BITS, BatchPlan, Place, Probe, carried_columns, columns_of, probe_of, required_rules
+from srp_assets.recall.compile import WORD_BITS, BatchPlan, Place, Probe, carried_columns, columns_of, probe_of
 from srp_assets.recall.kept_hits import NO_ROWS, NOTHING_KEPT, KeptRows, ProbeHits
+from srp_assets.recall.logic_table import Limits, LogicTable, PackedBits
 from srp_assets.recall.rules import evaluate_rule, role_holds
-from srp_assets.strategy.resolved import AllOf, Feature, Node, Not, Rule, rules_of
+from srp_assets.strategy.resolved import Feature, Rule, rules_of
 from srp_assets.warehouse.schema import ARROW_TYPES
 from srp_assets.wordlists.scanner import Scanner
 from srp_assets.wordlists.shared_scanner import shared
-
-PackedBits = np.ndarray
-"""dtype uint8, shape (ceil(rows / 8),): one bit a row, least significant first; bits past the last row mean nothing."""
 
 HIT_WORD_BITS = 32
 """A hit is one integer: its probe's number, shifted by this, plus its word's number in the list."""
@@ -46,56 +44,6 @@ SCAN_FIELDS: tuple[pa.Field, ...] = (
 a unit has the place `COUNT_PLACE` and the last three."""
 
 COUNT_PLACE = -1
-
-FEW = 0.25
-"""Where at most this share of a batch's rows can fit any task, the others are dropped before texts are scanned (arbitrary: copying the rows
-that stay costs far less than scanning those that go)."""
-
-
-Expression = Rule | tuple[Literal["not", "all", "any"], tuple[int, ...]]
-"""A rule, or an operator over the numbers of other expressions."""
-
-
-class LogicTable:
-    """The distinct sub-expressions of many tasks' logic: equal ones have the same number and are evaluated once a batch."""
-
-    def __init__(self) -> None:
-        self._numbers: dict[Expression, int] = {}
-        self._expressions: list[Expression] = []
-
-    def add(self, node: Node) -> int:
-        """The number of a logic; equal logics have equal numbers."""
-        if isinstance(node, Rule):
-            return self._number(node)
-        if isinstance(node, Not):
-            return self._number(("not", (self.add(node.not_),)))
-        children = node.all if isinstance(node, AllOf) else node.any
-        operands = tuple(sorted({self.add(child) for child in children}))
-        return self._number(("all" if isinstance(node, AllOf) else "any", operands))
-
-    def _number(self, expression: Expression) -> int:
-        if expression not in self._numbers:
-            self._numbers[expression] = len(self._expressions)
-            self._expressions.append(expression)
-        return self._numbers[expression]
-
-    def evaluate(self, number: int, rows: "BatchRows", known: dict[int, PackedBits]) -> PackedBits:
-        """The rows that satisfy a logic; `known` keeps what this batch has already answered."""
-        if number in known:
-            return known[number]
-        expression = self._expressions[number]
-        if isinstance(expression, Rule):
-            bits = rows.rule_bits(expression)
-        else:
-            operator, operands = expression
-            parts = [self.evaluate(operand, rows, known) for operand in operands]
-            if operator == "not":
-                bits = ~parts[0]
-            else:
-                combine = np.bitwise_and if operator == "all" else np.bitwise_or
-                bits = combine.reduce(parts) if len(parts) > 1 else parts[0]
-        known[number] = bits
-        return bits
 
 
 @dataclass
@@ -217,9 +165,8 @@ class EntityKernel:
         self._places = plan.places_of(entity_name)
         self._table = LogicTable()
         self._logic = {place.index: [self._table.add(node) for node in place.logic] for place in self._places}
-        required = [required_rules(node) for place in self._places for node in place.logic]
-        self._required = frozenset[Rule].intersection(*required) if required else frozenset[Rule]()
         self._scanners = ProbeScanners(plan, plan.probes(entity_name))
+        self._limited: dict[tuple[tuple[int, tuple[int, ...]], ...], bool] = {}
         self._active: dict[tuple[str, str, bool], list[tuple[Place, tuple[int, ...]]]] = {}
         self.columns = columns_of(plan, entity_name)
         self.carried = carried_columns(plan, entity_name)
@@ -235,6 +182,57 @@ class EntityKernel:
             columns = self._plan.catalogue.entities[self._entity_name].columns
             self._early[kept] = tuple(name for name in self.columns if name in needed or columns[name].kind != "text")
         return self._early[kept]
+
+    @cached_property
+    def limiting_columns(self) -> tuple[str, ...]:
+        """The columns without texts that rules and roles ask: they limit which rows can fit at all."""
+        rules = [rule for place in self._places for node in place.logic for rule in rules_of(node)]
+        needed = {part for rule in rules if rule.feature.kind != "text" for part in rule.feature.parts}
+        needed |= {condition.column for place in self._places for condition in self._plan.catalogue.objects[place.object].where}
+        return tuple(name for name in self.columns if name in needed)
+
+    def is_limited(self, active: Sequence[tuple[Place, tuple[int, ...]]]) -> bool:
+        """Whether columns without texts can tell that a row fits no task: it follows from the tasks, not from the rows."""
+        key = tuple((place.index, bits) for place, bits in active)
+        if key not in self._limited:
+            columns = self._plan.catalogue.entities[self._entity_name].columns
+            schema = pa.schema([pa.field(name, ARROW_TYPES[columns[name].value_type]) for name in self.limiting_columns])
+            self._limited[key] = self.possible(pa.RecordBatch.from_pylist([], schema=schema), active) is not None
+        return self._limited[key]
+
+    def possible(self, batch: pa.RecordBatch, active: Sequence[tuple[Place, tuple[int, ...]]]) -> np.ndarray | None:
+        """The rows that can fit some task, seen from their columns without texts; None where all can, whatever these columns hold.
+
+        Args:
+            batch: rows with `limiting_columns`.
+            active: what `active` says of the partition.
+
+        Returns:
+            dtype bool, shape (rows,).
+        """
+        answered: dict[Rule, PackedBits] = {}
+        known: dict[int, Limits] = {}
+
+        def rule_bits(rule: Rule) -> PackedBits | None:
+            if rule.feature.kind == "text":
+                return None
+            if rule not in answered:
+                answered[rule] = np.packbits(evaluate_rule(rule, batch), bitorder="little")
+            return answered[rule]
+
+        some = np.zeros(-(-batch.num_rows // 8), dtype=np.uint8)
+        for place, bits in active:
+            where = self._plan.catalogue.objects[place.object].where
+            role = np.packbits(role_holds(where, batch), bitorder="little") if where else None
+            for bit in bits:
+                limit = self._table.limits(self._logic[place.index][bit], rule_bits, known).possibly
+                if limit is None and role is None:
+                    return None
+                if limit is None or role is None:
+                    some |= limit if role is None else role
+                else:
+                    some |= limit & role
+        return _unpack(some, batch.num_rows)
 
     def active(self, product: str, period: str, visible: bool) -> list[tuple[Place, tuple[int, ...]]]:
         """The places, each with the bits of its tasks, that look at a partition."""
@@ -264,14 +262,13 @@ class EntityKernel:
             late: called for the columns that the batch has not, if any of its rows fits.
         """
         count.scanned += batch.num_rows
-        batch, kept, late = self._possible(batch, kept, late)
         rows = BatchRows(batch, self._scanners, kept, late)
         known: dict[int, PackedBits] = {}
         roles: dict[str, PackedBits] = {}
         for place, bits in active:
             if place.object not in roles:
                 roles[place.object] = np.packbits(role_holds(self._plan.catalogue.objects[place.object].where, batch), bitorder="little")
-            fits = [(bit, roles[place.object] & self._table.evaluate(self._logic[place.index][bit], rows, known)) for bit in bits]
+            fits = [(bit, roles[place.object] & self._table.evaluate(self._logic[place.index][bit], rows.rule_bits, known)) for bit in bits]
             unpacked = [(bit, _unpack(packed, batch.num_rows)) for bit, packed in fits if packed.any()]
             for bit, held in unpacked:
                 if matched := int(np.count_nonzero(held)):
@@ -279,18 +276,6 @@ class EntityKernel:
                     count.matched[key] = count.matched.get(key, 0) + matched
             if found := self._found(place, rows, unpacked, product):
                 yield found
-
-    def _possible(
-        self, batch: pa.RecordBatch, kept: KeptRows, late: Callable[[], pa.RecordBatch] | None
-    ) -> tuple[pa.RecordBatch, KeptRows, Callable[[], pa.RecordBatch] | None]:
-        """What is left of a batch where rules that every task requires leave few of its rows: a sample, or a narrow range of times."""
-        if not self._required or not batch.num_rows:
-            return batch, kept, late
-        chosen = np.flatnonzero(np.logical_and.reduce([evaluate_rule(rule, batch) for rule in self._required]))
-        if len(chosen) > FEW * batch.num_rows:
-            return batch, kept, late
-        rows = pa.array(chosen)
-        return batch.take(rows), kept.of(chosen), None if late is None else lambda: late().take(rows)
 
     def _found(self, place: Place, rows: BatchRows, fits: Sequence[tuple[int, np.ndarray]], product: str) -> pa.RecordBatch | None:
         if not fits:

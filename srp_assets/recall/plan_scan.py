@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from types import MappingProxyType
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession
@@ -41,6 +42,9 @@ class ScanOrder(Frozen):
     kept: dict[int, KeptUnit] = {}
     answers: tuple[tuple[KeptProbe, ...], ...] = ()
 
+
+MOST_WORTH_CHOOSING = 0.5
+"""The share of rows up to which copying them out costs less than looking through the texts of all (arbitrary, and far from critical)."""
 
 Counted = dict[str, tuple[int, dict[tuple[int, int], int]]]
 """By the path of a file that was read: rows scanned, and rows that fit by (place, bit)."""
@@ -159,7 +163,11 @@ def _scanner_of_slots(storage: Storage, plan_path: str, order_path: str) -> Call
 
 
 def scan_unit(storage: Storage, kernel: EntityKernel, order: ScanOrder, index: int) -> Iterator[pa.RecordBatch]:
-    """Scans one file in batches of bounded size; a text whose hits are kept is read only of row groups with rows that fit."""
+    """Scans one file in batches of bounded size.
+
+    What no task can want is not read: texts of row groups in which no row fits the rules that need no text, and texts whose hits are kept,
+    but for row groups with rows that fit.
+    """
     unit, count = order.units[index], UnitCount()
     active = kernel.active(unit.product, unit.period, unit.visible)
     kept = read_kept(storage, order.kept.get(index), order.answers)
@@ -168,14 +176,37 @@ def scan_unit(storage: Storage, kernel: EntityKernel, order: ScanOrder, index: i
     with storage.filesystem.open_input_file(storage.path(unit.path)) as stream:
         file = pq.ParquetFile(stream)
         for group in range(file.num_row_groups):
+            possible = _possible(file, group, kernel, active)
+            if possible is not None and not possible.any():
+                count.scanned += len(possible)
+                continue
             texts = LateColumns(file, group, late)
             start = 0
             for batch in file.iter_batches(unit.batch_rows, row_groups=[group], columns=list(early), use_threads=False):
                 known = kept.within(count.scanned, batch.num_rows)
-                texts_of_batch = partial(texts.slice, start, batch.num_rows) if late else None
-                yield from kernel.scan(batch.select(list(early)), unit.product, active, count, known, texts_of_batch)
+                wanted = None if possible is None else _worth_choosing(possible[start : start + batch.num_rows])
+                texts_of_batch = partial(texts.slice, start, batch.num_rows, wanted) if late else None
+                rows = batch.select(list(early))
+                if wanted is not None:
+                    rows, known = rows.filter(wanted), known.of(np.flatnonzero(wanted))
+                    count.scanned += batch.num_rows - rows.num_rows
+                yield from kernel.scan(rows, unit.product, active, count, known, texts_of_batch)
                 start += batch.num_rows
     yield count_row(index, count, kernel.schema)
+
+
+def _possible(file: pq.ParquetFile, group: int, kernel: EntityKernel, active: Sequence[tuple[Place, tuple[int, ...]]]) -> np.ndarray | None:
+    """The rows of a row group that can fit some task; None where nothing but a text can tell, or all that is read is needed anyway."""
+    columns = list(kernel.limiting_columns)
+    if not columns or not kernel.is_limited(active):
+        return None
+    rows = file.read_row_group(group, columns=columns, use_threads=False).combine_chunks().to_batches()
+    return kernel.possible(rows[0], active) if rows else None
+
+
+def _worth_choosing(possible: np.ndarray) -> pa.BooleanArray | None:
+    """The rows that can fit; None where leaving the others out costs more than it saves."""
+    return None if np.count_nonzero(possible) > MOST_WORTH_CHOOSING * len(possible) else pa.array(possible)
 
 
 class LateColumns:
@@ -187,11 +218,13 @@ class LateColumns:
         self._names = list(names)
         self._rows: pa.Table | None = None
 
-    def slice(self, start: int, rows: int) -> pa.RecordBatch:
-        """The columns of some of its rows."""
+    def slice(self, start: int, rows: int, wanted: pa.BooleanArray | None) -> pa.RecordBatch:
+        """The columns of a range of its rows, or of those `wanted` of them."""
         if self._rows is None:
             self._rows = self._file.read_row_group(self._group, columns=self._names, use_threads=False)
-        return self._rows.slice(start, rows).combine_chunks().to_batches()[0]
+        found = self._rows.slice(start, rows)
+        batches = (found if wanted is None else found.filter(wanted)).combine_chunks().to_batches()
+        return batches[0] if batches else pa.RecordBatch.from_pylist([], schema=found.schema)
 
 
 def cells_of(
