@@ -85,12 +85,19 @@ def changed_through(connection: Connection, entities: Collection[str], products:
     return {PeriodKey(*row[:3]): int(row[3]) for row in connection.execute(query)}
 
 
-def build_ids(connection: Connection, entities: Collection[str], products: Collection[str]) -> dict[PeriodKey, int]:
-    """The current builds of some entities and products, without their files."""
+class BuildMark(NamedTuple):
+    """A build without its files, and the last ingest that it covers."""
+
+    build_id: int
+    through_ingest: int
+
+
+def build_marks(connection: Connection, entities: Collection[str], products: Collection[str]) -> dict[PeriodKey, BuildMark]:
+    """The current builds of some entities and products."""
     build = warehouse_build.c
-    query = sa.select(build.entity, build.product, build.period, build.build_id)
+    query = sa.select(build.entity, build.product, build.period, build.build_id, build.through_ingest)
     chosen = query.where(build.current, build.entity.in_(list(entities)), build.product.in_(list(products)))
-    return {PeriodKey(*row[:3]): int(row[3]) for row in connection.execute(chosen)}
+    return {PeriodKey(*row[:3]): BuildMark(*row[3:]) for row in connection.execute(chosen)}
 
 
 def refill(connection: Connection, task: Task) -> Refill | None:

@@ -43,7 +43,7 @@ class LogicReader:
     """Turns written logic into resolved logic.
 
     `problems` holds everything that was wrong, `lists` and `documents` what was used: the resolved word lists by `id@version`, and the
-    versions of all documents by `kind/id`.
+    versions of all documents by `kind/id`; `derived` names the derived features.
     """
 
     def __init__(self, catalogue: Catalogue, library: Library) -> None:
@@ -52,6 +52,7 @@ class LogicReader:
         self.problems: list[InvalidInput] = []
         self.lists: dict[str, ResolvedList] = {}
         self.documents: dict[str, int] = {}
+        self.derived: set[str] = set()
         self._rules = 0
 
     def read(self, logic: Logic, entity: str, path: str, trail: tuple[str, ...] = ()) -> Node | None:
@@ -128,6 +129,7 @@ class LogicReader:
                 ids = self._value(rule, feature, match, entity, f"{path}.value")
         if not isinstance(ids, tuple):
             return None
+        self.derived.add(HIT_LISTS)
         texts = text_features_of(self.catalogue.entities[entity])
         self._rules += len(ids) * len(texts) - 1
         if self._rules > MAX_RULES:

@@ -44,4 +44,5 @@ def resolve(connection: Connection, catalogue: Catalogue, strategy_id: str, vers
         objects=objects,
         lists=reader.lists,
         documents={f"strategy/{stored.id}": stored.version} | reader.documents,
+        derived=tuple(sorted(reader.derived)),
     )

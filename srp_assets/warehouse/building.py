@@ -135,12 +135,37 @@ def _build_entity(
     keys: Sequence[PeriodKey],
     run_id: str | None,
 ) -> list[Build]:
-    entity = catalogue.entities[entity_name]
     with engine.connect() as connection:
         through = last_ingest(connection)
+    folder = f"{BUILDS_FOLDER}/{entity_name}/{uuid4().hex}"
+    builds = unrecorded_builds(spark, engine, storage, catalogue, entity_name, keys, folder, through=through, run_id=run_id)
+    # From here on the folder stays whatever happens: where a commit's answer is lost, the registry may name it.
+    with engine.begin() as connection:
+        return record_builds(connection, builds)
+
+
+def unrecorded_builds(
+    spark: "SparkSession",
+    engine: Engine,
+    storage: Storage,
+    catalogue: Catalogue,
+    entity_name: str,
+    keys: Sequence[PeriodKey],
+    folder: str,
+    *,
+    through: int,
+    run_id: str | None = None,
+) -> list[Build]:
+    """Builds periods of one entity, from all that landed by the ingest `through`, below a folder; nobody but the caller knows of them.
+
+    Raises:
+        Conflict: if a build lost rows.
+        Unavailable: if Spark or the disk fails; nothing is left in the folder then.
+    """
+    entity = catalogue.entities[entity_name]
+    with engine.connect() as connection:
         files = landing_files(connection, keys, through)
         stored = stored_rows(connection, entity_name, through)
-    folder = f"{BUILDS_FOLDER}/{entity_name}/{uuid4().hex}"
     tasks = reading_tasks(storage, files)
     try:
         manifest: list[Manifest] = []
@@ -153,9 +178,7 @@ def _build_entity(
     except BaseException:
         storage.delete_tree(folder)
         raise
-    # From here on the folder stays whatever happens: where a commit's answer is lost, the registry may name it.
-    with engine.begin() as connection:
-        return record_builds(connection, builds)
+    return builds
 
 
 def _refuse_losses(builds: Iterable[Build], stored: Mapping[PeriodKey, int]) -> None:
