@@ -26,7 +26,7 @@ COMMANDS = {
     "archive": "srp_assets.cli_documents",
     "lists": "srp_assets.cli_lists",
     "submit": "srp_assets.cli_submit",
-    "tasks": "srp_assets.cli_recall",
+    "tasks": "srp_assets.cli_tasks",
     "recall": "srp_assets.cli_recall",
     "cases": "srp_assets.cli_recall",
     "spark": "srp_assets.cli_spark",

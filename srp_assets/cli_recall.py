@@ -1,9 +1,8 @@
-"""The commands of recall: see tasks, run what waits, read cases. Tasks are submitted by `cli_submit`."""
+"""The commands of recall: run what waits, read cases. Tasks are submitted by `cli_submit`, and seen by `cli_tasks`."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,33 +12,16 @@ from srp_assets.cli_common import (
     OK,
     Home,
     answer,
-    iso,
     json_option,
     open_home,
 )
 from srp_assets.errors import Conflict, NotFound
 
 if TYPE_CHECKING:
-    from srp_assets.recall.batch import Cell
     from srp_assets.recall.registry import Task
 
 SHOWN_CASES = 20
 """Cases that people are shown unless they ask for more."""
-
-
-@click.command("tasks")
-@click.argument("task_id", required=False, metavar="[ID]")
-@click.option("--cells", "all_cells", is_flag=True, help="Show every cell of the task's ledger, not only the sums.")
-@json_option
-def tasks_command(task_id: str | None, all_cells: bool, as_json: bool) -> int:
-    """Show all tasks, or one with its timings and its ledger."""
-    from srp_assets.recall import registry
-
-    with open_home() as home, home.engine.connect() as connection:
-        if task_id is None:
-            return _tell_tasks(registry.tasks(connection), as_json)
-        task = registry.task(connection, task_id)
-        return _tell_task(task, registry.cells(connection, task_id), all_cells, as_json)
 
 
 @click.command("recall")
@@ -52,6 +34,8 @@ def recall_command(at_once: bool, as_json: bool) -> int:
     that fails is tried again. Exit code 1 if a task failed, 3 if one is not complete.
     """
     from srp_assets.console import progress, say
+    from srp_assets.console_tasks import print_tasks
+    from srp_assets.recall.shown_task import task_summary
 
     if not at_once:
         raise click.UsageError("say --now: without it, the daemon's sensor runs the tasks when their window closes")
@@ -64,9 +48,9 @@ def recall_command(at_once: bool, as_json: bool) -> int:
         tasks = _tasks_of(home, batch_ids)
         waiting = _waiting(home)
     if as_json:
-        answer({"batches": batch_ids, "tasks": [_summary(task) for task in tasks], "waiting": waiting})
+        answer({"batches": batch_ids, "tasks": [task_summary(task) for task in tasks], "waiting": waiting})
     elif tasks:
-        _print_tasks(f"tasks of batch {', '.join(batch_ids)}", tasks)
+        print_tasks(f"tasks of batch {', '.join(batch_ids)}", tasks, home.settings)
     else:
         say("no task waits; `srp submit STRATEGY` queues one")
     if any(task.state == "failed" for task in tasks):
@@ -143,133 +127,3 @@ def _waiting(home: Home) -> int:
 
     with home.engine.connect() as connection:
         return registry.count_tasks(connection).get("submitted", 0)
-
-
-def _tell_tasks(tasks: "Sequence[Task]", as_json: bool) -> int:
-    from srp_assets.console import say
-
-    if as_json:
-        answer({"tasks": [_summary(task) for task in tasks]})
-    elif tasks:
-        _print_tasks("tasks", tasks)
-    else:
-        say("no task was submitted yet; `srp submit STRATEGY` queues one")
-    return OK
-
-
-def _tell_task(task: "Task", cells: "Sequence[Cell]", all_cells: bool, as_json: bool) -> int:
-    if as_json:
-        answer(_summary(task) | {"cells": _by_object_and_period(cells), "timings": _timings(task)})
-        return OK
-    from srp_assets.console import moment, number, say, table
-
-    say(f"{task.task_id}: {task.strategy} (version {task.version}) on {', '.join(task.products) or 'no product'}")
-    rows = [
-        ("state", task.state),
-        ("cases", number(task.cases)),
-        ("complete", _yes(task.complete)),
-        ("submitted", moment(task.submitted_at)),
-        ("started", moment(task.started_at)),
-        ("finished", moment(task.finished_at)),
-        ("attempts", task.attempts),
-        ("batch", task.batch_id),
-        ("published from", moment(task.published_from)),
-        ("published before", moment(task.published_to)),
-        ("note", task.note),
-        ("error", (task.error or {}).get("message")),
-    ]
-    table("", ("", ""), [row for row in rows if row[1] not in (None, "")])
-    sums = _by_object_and_period(cells)
-    if not all_cells:
-        sums = _by_object(sums)
-    columns = ("object", "period" if all_cells else "periods", "present", "scanned", "matched")
-    named = [(cell["object"], cell["period"], number(cell["present"]), number(cell["scanned"]), number(cell["matched"])) for cell in sums]
-    if named:
-        table("ledger", columns, named, right=("periods", "present", "scanned", "matched"))
-    return OK
-
-
-def _by_object_and_period(cells: "Sequence[Cell]") -> list[dict[str, Any]]:
-    """The ledger as users know it: the cells of all products of a period together."""
-    sums: dict[tuple[str, str], dict[str, Any]] = {}
-    for cell in cells:
-        found = sums.setdefault(
-            (cell.object, cell.period), {"object": cell.object, "period": cell.period, "present": 0, "scanned": 0, "matched": 0}
-        )
-        for name in ("present", "scanned", "matched"):
-            found[name] += getattr(cell, name)
-    return list(sums.values())
-
-
-def _by_object(cells: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    sums: dict[str, dict[str, Any]] = {}
-    for cell in cells:
-        found = sums.setdefault(cell["object"], {"object": cell["object"], "period": 0, "present": 0, "scanned": 0, "matched": 0})
-        found["period"] += 1
-        for name in ("present", "scanned", "matched"):
-            found[name] += cell[name]
-    return list(sums.values())
-
-
-def _summary(task: "Task") -> dict[str, Any]:
-    return {
-        "task_id": task.task_id,
-        "strategy": task.strategy,
-        "version": task.version,
-        "products": list(task.products),
-        "from": iso(task.published_from),
-        "to": iso(task.published_to),
-        "state": task.state,
-        "complete": task.complete,
-        "cases": task.cases,
-        "note": task.note,
-        "batch": task.batch_id,
-        "attempts": task.attempts,
-        "submitted_at": iso(task.submitted_at),
-        "finished_at": iso(task.finished_at),
-        "error": task.error,
-    }
-
-
-def _timings(task: "Task") -> dict[str, Any]:
-    return {
-        "submitted_at": iso(task.submitted_at),
-        "batched_at": iso(task.batched_at),
-        "started_at": iso(task.started_at),
-        "finished_at": iso(task.finished_at),
-        "waited_seconds": _seconds(task.submitted_at, task.started_at),
-        "ran_seconds": _seconds(task.started_at, task.finished_at),
-    }
-
-
-def _seconds(start: datetime | None, end: datetime | None) -> float | None:
-    return None if start is None or end is None else round((end - start).total_seconds(), 3)
-
-
-def _print_tasks(title: str, tasks: "Sequence[Task]") -> None:
-    from srp_assets.console import moment, number, shortened, table
-
-    rows = [
-        (
-            task.task_id,
-            task.strategy,
-            task.state,
-            number(task.cases),
-            _yes(task.complete),
-            _duration(_seconds(task.submitted_at, task.started_at)),
-            _duration(_seconds(task.started_at, task.finished_at)),
-            moment(task.submitted_at),
-            shortened((task.error or {}).get("message") or task.note or "", 60),
-        )
-        for task in tasks
-    ]
-    columns = ("task", "strategy", "state", "cases", "complete", "waited", "ran", "submitted", "note")
-    table(title, columns, rows, right=("cases", "waited", "ran"))
-
-
-def _yes(value: bool | None) -> str:
-    return "" if value is None else "yes" if value else "NO"
-
-
-def _duration(seconds: float | None) -> str:
-    return "" if seconds is None else f"{seconds:,.1f} s"

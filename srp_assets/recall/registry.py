@@ -23,13 +23,14 @@ from sqlalchemy import (
     Table,
     func,
     insert,
+    or_,
     select,
 )
 
 from resources.registry_types import UtcDateTime
 from srp_assets.errors import NotFound, nearest
 from srp_assets.recall.batch import Cell, PeriodRange, TaskSpec
-from srp_assets.recall.tasks import BatchState, TaskState
+from srp_assets.recall.tasks import ENDED, BatchState, TaskState
 from srp_assets.strategy.resolved import ResolvedStrategy
 
 metadata = MetaData()
@@ -221,6 +222,14 @@ def tasks(connection: Connection, *, state: TaskState | None = None, batch_id: s
         query = query.where(recall_task.c.state == state)
     if batch_id is not None:
         query = query.where(recall_task.c.batch_id == batch_id)
+    return [_task(row) for row in connection.execute(query)]
+
+
+def tasks_under_way(connection: Connection, *, also: Iterable[str] = ()) -> list[Task]:
+    """The tasks that have not ended, and `also` those of some ids, in the order of their submission."""
+    columns = recall_task.c
+    chosen = or_(columns.state.not_in(sorted(ENDED)), columns.task_id.in_(list(also)))
+    query = select(*TASK_COLUMNS).where(chosen).order_by(columns.submitted_at, columns.task_id)
     return [_task(row) for row in connection.execute(query)]
 
 
