@@ -75,6 +75,23 @@ class Measured:
     seconds: float
 
 
+def estimate_json(estimate: Estimate) -> dict[str, Any]:
+    """An estimate in the JSON shape that users see."""
+    return {
+        "exact": estimate.is_exact,
+        "sampled_share": estimate.share,
+        "sample_cases": estimate.sample_cases,
+        "cases": estimate.cases,
+        "cases_low": estimate.cases_low,
+        "cases_high": estimate.cases_high,
+        "share_of_all": estimate.share_of_all(estimate.cases),
+        "recalled_rows": estimate.recalled_rows,
+        "rows": estimate.rows,
+        "cells": estimate.cells,
+        "seconds": estimate.seconds,
+    }
+
+
 def question_of(task: TaskSpec) -> str:
     """Identity of what a task asks: the pinned strategy, the products and the range, whatever the task is called."""
     asked: Mapping[str, Any] = task.model_dump(mode="json", exclude={"task_id"})
