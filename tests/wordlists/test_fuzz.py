@@ -77,12 +77,13 @@ def test_any_bytes_in_two_parts(one: tuple[pa.Array, list[bytes | None]], other:
     )
 
 
-@given(columns())
-def test_hyperscan_reads_any_bytes_as_the_automaton_does(column: tuple[pa.Array, list[bytes | None]]) -> None:
+@pytest.mark.parametrize("way", ["strides", "literals"])
+@given(column=columns())
+def test_bytes_are_searched_as_the_automaton_reads_them(way: str, column: tuple[pa.Array, list[bytes | None]]) -> None:
     array, rows = column
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(simple_engine, "LEAST_BYTES", 1)
-        patched.setattr(simple_engine.SimpleEngine, "_are_literals_faster", lambda *_: True)
+        patched.setattr(simple_engine.SimpleEngine, "_fastest", lambda engine, _: engine.searches[way])
         assert triples(PLAIN.scan(array)) == reference.scan(LISTS[:1], [[read(row)] for row in rows])
 
 
@@ -108,7 +109,10 @@ from random import Random
 import numpy as np
 import pyarrow as pa
 from srp_assets.wordlists import reference, scanner
+from srp_assets.wordlists.columns import units_of
 from srp_assets.wordlists.resolved import ResolvedList
+from srp_assets.wordlists.simple.engine import SimpleEngine
+from srp_assets.wordlists.transforms import fold_of
 
 # One pattern of many rules, in texts of several parts: each part touches all of them at once.
 shared = ResolvedList(id="shared", version=1, words=tuple(f"a&{letter}" for letter in "bcdefghijk"))
@@ -129,6 +133,11 @@ for number in range(60):
     hits = scanner.compile(lists).scan_parts(texts)
     read = [[part.decode("utf-8", "replace") for part in row] for row in rows]
     assert list(zip(hits.row.tolist(), hits.list.tolist(), hits.word.tolist())) == reference.scan(lists, read)
+    plain = sorted({"aab", *(word for word in words if len(word.encode()) > 1 and not set(word) & set("&~|"))})
+    engine = SimpleEngine.build(plain, [], fold_of((), case_sensitive=True))
+    units = units_of(texts[:1])
+    by_bytes, by_automaton = engine.by_bytes(engine.searches["strides"], units), engine.automaton.scan_units(units)
+    assert sorted(zip(by_bytes.row, by_bytes.entry)) == sorted(zip(by_automaton.row, by_automaton.entry))
 print("within bounds")
 """
 

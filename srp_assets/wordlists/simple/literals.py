@@ -1,26 +1,22 @@
-"""Plain words by hyperscan over the whole buffer of a column: the fastest way there is while hits are few.
+"""Plain words by hyperscan over the whole buffer of a column: the fastest way for short words of which there are few.
 
-hyperscan knows bytes and the case of ASCII letters, not our folds. So a few characters are looked for beside the words: those that a fold
-makes a character of some word, like É for é or the Kelvin sign for k. A row that holds one of these is *suspect*, and its answer is the
-automaton's. What else there is of bytes, broken UTF-8 too, changes nothing: a word's bytes begin and end where characters do.
+Suspect characters (`byte_search.py`) are looked for beside the words.
 """
 
 import threading
 from collections.abc import Mapping, Sequence
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from srp_assets.wordlists.columns import Units
+from srp_assets.wordlists.simple.byte_search import ByteHits, suspects_of
 from srp_assets.wordlists.transforms import Fold
 
-MOST_WORDS = 20_000
-"""hyperscan compiles so many in half a second; it needs four seconds and 200 MB for 100,000, and then the automaton is faster anyway."""
-
-MOST_SUSPECTS = 2_000
-"""Folds that change more characters than that into characters of words would make most rows suspect."""
+MOST_WORDS = 2_000
+"""hyperscan compiles so many in a few hundredths of a second; of more, `strides.py` was always faster."""
 
 MOST_BYTES = (1 << 32) - 1
 """What hyperscan scans at once."""
@@ -32,20 +28,6 @@ Int64s = npt.NDArray[np.int64]
 
 
 _NOTHING = np.empty(0, dtype=np.int64)
-
-
-class LiteralHits(NamedTuple):
-    """Which words stand in which rows.
-
-    Attributes:
-        row: int64.
-        word: int64, parallel; each (row, word) once, sorted.
-        suspects: int64, the rows of which the automaton has to say what they hold, sorted; they are not among `row`.
-    """
-
-    row: Int64s
-    word: Int64s
-    suspects: Int64s
 
 
 class Literals:
@@ -68,7 +50,7 @@ class Literals:
     def build(cls, words: Sequence[str], fold: Fold) -> "Literals | None":
         """Compiles transformed words; None if hyperscan is not there, or can not find exactly them."""
         hyperscan = _hyperscan()
-        suspects = _suspects(words, fold)
+        suspects = suspects_of(words, fold)
         if hyperscan is None or suspects is None or not 0 < len(words) <= MOST_WORDS:
             return None
         flag = 0 if fold.case_sensitive else hyperscan.HS_FLAG_CASELESS
@@ -92,7 +74,7 @@ class Literals:
         opened = cls(arrays["database"].tobytes(), arrays["lengths"], int(arrays["word_count"][0]))
         return opened if opened._database is not None else None
 
-    def scan(self, units: Units) -> LiteralHits | None:
+    def scan(self, units: Units) -> ByteHits | None:
         """Finds the words in texts of one part; None if there are too many for this way."""
         most = 2 * max(1_000, int(len(units.data) * MOST_HITS_PER_BYTE))
         found: list[int] = []
@@ -118,19 +100,7 @@ class Literals:
             is_hit &= ~np.isin(row, suspects)
         both = np.unique(row[is_hit] * self._word_count + number[is_hit])
         row, word = np.divmod(both, self._word_count)
-        return LiteralHits(row, word, suspects)
-
-
-def _suspects(words: Sequence[str], fold: Fold) -> list[str] | None:
-    """The characters that a fold makes characters of words, but for the capitals of ASCII; None if hyperscan can not find the words."""
-    alphabet = set().union(*words)
-    if alphabet & {"\0", "\ufffd"}:  # the end of a string for some interfaces; and what bytes that are no UTF-8 are read as
-        return None
-    if any(len(text) != 1 for text in fold.table.values()):
-        return None
-    capitals = set() if fold.case_sensitive else set(range(ord("A"), ord("Z") + 1))
-    suspects = [chr(code) for code, text in fold.table.items() if text in alphabet and code not in capitals]
-    return suspects if len(suspects) <= MOST_SUSPECTS else None
+        return ByteHits(row, word, suspects)
 
 
 def _hyperscan() -> ModuleType | None:
