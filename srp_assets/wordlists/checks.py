@@ -3,6 +3,7 @@
 Lists of a hundred thousand words are common and nearly all of their words are plain, so plain words are checked all at once.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -12,11 +13,15 @@ from srp_assets.wordlists.patterns.entries import PatternEntry, check_entry, ent
 from srp_assets.wordlists.patterns.sets import CodePoints, size
 from srp_assets.wordlists.patterns.tree import Atomic, Chars, Concat, Either, Group, Look, Node, Pattern, Repeat
 from srp_assets.wordlists.resolved import ExemptGroup, ListType
-from srp_assets.wordlists.syntax import SPECIAL, ParsedWord, WordError, emptied, parse, require_word, rule_of
+from srp_assets.wordlists.syntax import MAX_SEGMENTS, SPECIAL, WordError, emptied, parse, require_word, rule_of
 from srp_assets.wordlists.transforms import Fold, fold_of
 
 READABLE_TRANSFORMS = frozenset({"emoji", "normalize", "simplify", "delete"})
 """Transforms whose result can be shown to people; the pinyin ones change every ideograph, which is what they are for."""
+
+_REGULAR = re.compile(r"[^&~|\\]*[^&~|\\\s][^&~|\\]*(?:[&~][^&~|\\]+)*")
+_JOINED_BY = re.compile("[&~]")
+"""A word of segments joined by & and ~, without alternatives and escapes, and what joins them."""
 
 MAX_CASES = 4
 """A set of so few characters in a regex is one letter in all its cases."""
@@ -141,41 +146,42 @@ class _Words:
         """Words that are their own only segment and of whose transforms nothing need be told; and all others."""
         if self._type not in ("simple", "similar"):
             return [], list(words)
-        texts = [word for _, word in words]
-        folded = self._list.fold.many(texts)
-        shown = self._readable.many(texts) if self._readable else texts
+        without_operators: list[tuple[int, str]] = []
         plain: list[tuple[int, str]] = []
         others: list[tuple[int, str]] = []
-        for one, becomes, reading in zip(words, folded, shown, strict=True):
+        for one in words:
+            (without_operators if self._type == "similar" or SPECIAL.isdisjoint(one[1]) else others).append(one)
+        texts = [word for _, word in without_operators]
+        folded = self._list.fold.many(texts)
+        shown = self._readable.many(texts) if self._readable else texts
+        for one, becomes, reading in zip(without_operators, folded, shown, strict=True):
             word = one[1]
-            is_plain = (
-                becomes and reading == word and word.strip() and (self._type == "similar" or SPECIAL.isdisjoint(word)) and _is_text(word)
-            )
-            (plain if is_plain else others).append(one)
+            (plain if becomes and reading == word and word.strip() and _is_text(word) else others).append(one)
         return plain, others
 
     def _check_logical(self, words: Sequence[tuple[int, str]]) -> None:
         """Words of a simple list with operators, or which the transforms change, empty or leave with blanks."""
-        parsed: list[tuple[int, str, ParsedWord, Sequence[str]]] = []
+        texts: set[str] = set()
+        good: list[tuple[int, str]] = []
         for number, word in words:
             try:
-                read = parse(word)
-                parsed.append((number, word, read, read.texts))
+                texts.update(_texts(word))
+                good.append((number, word))
             except WordError as error:
                 self._refuse(number, word, error)
-        texts = list({text for *_, of_word in parsed for text in of_word})
-        folded = dict(zip(texts, self._list.fold.many(texts), strict=True))
-        shown = dict(zip(texts, self._readable.many(texts), strict=True)) if self._readable else folded.fromkeys(texts)
-        odd = {text for text in texts if not folded[text] or shown[text] not in (text, None) or text != text.strip()}
-        for number, word, read, of_word in parsed:
-            if not odd.isdisjoint(of_word):
+        some = list(texts)
+        folded = dict(zip(some, self._list.fold.many(some), strict=True))
+        shown = dict(zip(some, self._readable.many(some), strict=True)) if self._readable else {}
+        odd = {text for text in some if not folded[text] or shown.get(text, text) != text or text != text.strip()}
+        for number, word in good:
+            if odd and not odd.isdisjoint(of_word := _texts(word)):
                 nothing_left = [text for text in of_word if not folded[text]]
                 if nothing_left:
                     self._refuse(number, word, emptied(nothing_left[0]))
                     continue
                 for text in of_word:
                     self._note(number, word, (*_changes([text], self._readable), *_blanks(text)))
-            if read.forbidden and _vetoes_itself(read, folded):
+            if "~" in word and _vetoes_itself(word, folded):
                 self._note(number, word, ["the word can never hit: what it forbids stands within what it requires"])
 
     def _oddities(self, word: str) -> Iterator[str]:
@@ -212,12 +218,27 @@ def _is_text(word: str) -> bool:
     return word.isascii() or not any("\ud800" <= character <= "\udfff" for character in word)
 
 
-def _vetoes_itself(word: ParsedWord, folded: Mapping[str, str]) -> bool:
+def _texts(word: str) -> Sequence[str]:
+    """Every alternative of every segment of a word; nearly all words are regular, and `parse` takes five times as long.
+
+    Raises:
+        WordError: if the word cannot be read.
+    """
+    if _REGULAR.fullmatch(word) and word.isprintable():
+        texts = _JOINED_BY.split(word)
+        if len(texts) <= MAX_SEGMENTS:
+            return texts
+    return parse(word).texts
+
+
+def _vetoes_itself(word: str, folded: Mapping[str, str]) -> bool:
     """Whether what a word forbids stands in any text that holds what it requires."""
-    required = "\n".join([folded[text] for segment in word.required for text in segment])
-    if not any(folded[veto] in required for segment in word.forbidden for veto in segment):
+    texts = [folded[text] for text in _texts(word)]
+    together = "\n".join(texts)
+    if all(together.count(text) == 1 for text in texts):
         return False
-    rule = rule_of(word, folded.__getitem__)
+    read = parse(word)
+    rule = rule_of(read, folded.__getitem__)
     return any(
         min(alternative.count(veto) for alternative in alternatives) >= limit
         for alternatives, _ in rule.required

@@ -1,11 +1,14 @@
 """Word lists as documents: what is accepted, what is refused with which remedy, and what becomes of exemptions."""
 
+from itertools import product
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from srp_assets.errors import InvalidInput, NotFound
+from srp_assets.wordlists import checks, reference
 from srp_assets.wordlists.checks import WordWarning, check_words, examine, where_of
 from srp_assets.wordlists.model import WordList, resolve
 from srp_assets.wordlists.resolved import ExemptGroup, ResolvedList
@@ -211,3 +214,24 @@ def test_a_list_exempts_by_lists_that_exist_and_have_no_exemptions() -> None:
         resolve(read, 1, {})
     with pytest.raises(InvalidInput, match="has exemptions itself"):
         resolve(read, 1, {"other": word_list(id="other", exempt=["y"])})
+
+
+@given(st.text(st.sampled_from("ab &~|\\\n\u3000\ud800"), max_size=9))
+def test_regular_words_are_taken_apart_as_all_are(word: str) -> None:
+    try:
+        expected = list(parse(word).texts)
+    except WordError:
+        with pytest.raises(WordError):
+            checks._texts(word)
+    else:
+        assert sorted(checks._texts(word)) == sorted(expected)
+
+
+@given(st.lists(st.text(st.sampled_from("ab"), min_size=1, max_size=3), min_size=2, max_size=4), st.data())
+def test_a_word_that_vetoes_itself_hits_nothing(texts: list[str], data: st.DataObject) -> None:
+    word = texts[0] + "".join(data.draw(st.sampled_from("&~|")) + text for text in texts[1:])
+    folded = {text: text for text in texts}
+    if checks._vetoes_itself(word, folded):
+        list_ = ResolvedList(id="list", version=1, words=(word,))
+        every = ["".join(letters) for letters in product("ab ", repeat=6)]
+        assert reference.scan([list_], [[text] for text in every]) == []
