@@ -83,7 +83,11 @@ def release_batches_of_ended_runs(engine: Engine, settings: Settings, instance: 
 
     def has_ended(run_id: str) -> bool:
         run = instance.get_run_by_id(run_id)
-        return run is None or run.is_finished
+        if run is None or not run.is_finished:
+            return run is None
+        # A run that was cancelled or killed may have left its place in the pool taken: the next attempt needs it now.
+        instance.event_log_storage.free_concurrency_slots_for_run(run_id)
+        return True
 
     return release_dead(engine, settings, has_ended=has_ended)
 

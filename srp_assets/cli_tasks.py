@@ -33,7 +33,11 @@ class TaskCommands(click.Group):
 
 @click.group("tasks", cls=TaskCommands)
 def tasks_command() -> None:
-    """Show all tasks, or one: srp tasks [ID] [--cells] [--watch]. Cancel tasks, or try them again."""
+    r"""Show all tasks, or one, as `show` does; watch them, cancel them, try them again.
+
+    \b
+    srp tasks [ID] [--cells] [--watch] [--json]
+    """
 
 
 @tasks_command.command(SHOW)

@@ -3,6 +3,8 @@
 What belongs here is wiring and metadata alone: `service.py` runs the batch, `jobs/recall.py` decides when.
 """
 
+from datetime import UTC, datetime
+
 import dagster as dg
 
 from resources.registry_database import RegistryResource
@@ -11,6 +13,7 @@ from srp_assets.partitions import RECALL_BATCHES
 from srp_assets.progress import Progress
 from srp_assets.recall.registry import Batch, tasks
 from srp_assets.recall.service import Workshop, run_batch_now
+from srp_assets.recall.shown_task import task_timings
 from srp_assets.settings import Settings
 from srp_assets.warehouse.catalogue import Catalogue
 from srp_assets.warehouse.storage import Storage
@@ -20,12 +23,21 @@ CASES = dg.AssetKey(["recall", "cases"])
 COMPLETE = "complete"
 """Name of the blocking check: every task of the batch looked at every row that it should have."""
 
+ON_TIME = "on_time"
+"""Name of the check that warns: every task ended within the objective for its time (`recall_slo_minutes`)."""
+
+RECALL_POOL = "recall"
+"""Batches have places of their own, so that builds and recall do not wait for each other's backlog."""
+
 TASK_COLUMNS = dg.TableSchema(
     columns=[
         dg.TableColumn("task", "string"),
         dg.TableColumn("strategy", "string"),
         dg.TableColumn("cases", "int"),
         dg.TableColumn("complete", "bool"),
+        dg.TableColumn("waited_seconds", "float"),
+        dg.TableColumn("ran_seconds", "float"),
+        dg.TableColumn("total_seconds", "float"),
         dg.TableColumn("note", "string"),
     ]
 )
@@ -44,10 +56,16 @@ def recall_assets(settings: Settings, catalogue: Catalogue, *, progress: Progres
         group_name="recall",
         kinds={"spark", "parquet"},
         owners=["team:recall"],
+        pool=RECALL_POOL,
         check_specs=[
             dg.AssetCheckSpec(
                 COMPLETE, asset=CASES, blocking=True, description="Every task scanned exactly the rows that the builds it ran on hold."
-            )
+            ),
+            dg.AssetCheckSpec(
+                ON_TIME,
+                asset=CASES,
+                description=f"Every task ended within {settings.recall_slo_minutes:g} minutes of its submission.",
+            ),
         ],
     )
     def cases(context: dg.AssetExecutionContext, registry: RegistryResource, spark: SparkResource) -> dg.MaterializeResult:
@@ -57,23 +75,32 @@ def recall_assets(settings: Settings, catalogue: Catalogue, *, progress: Progres
         """
         workshop = Workshop(registry.engine, Storage(settings.warehouse_location), catalogue, settings, spark.session)
         batch = run_batch_now(workshop, context.partition_key, run_id=context.run.run_id, progress=progress)
-        return _result(registry, batch)
+        return _result(registry, batch, settings.recall_slo_minutes)
 
     return [cases]
 
 
-def _result(resource: RegistryResource, batch: Batch) -> dg.MaterializeResult:
+def _result(resource: RegistryResource, batch: Batch, slo_minutes: float) -> dg.MaterializeResult:
     with resource.engine.connect() as connection:
-        answered = tasks(connection, batch_id=batch.batch_id)
+        answered = tasks(connection, batch_id=batch.batch_id, state="done")
     summary = batch.summary or {}
     seconds = (batch.finished_at - batch.started_at).total_seconds() if batch.finished_at and batch.started_at else 0.0
+    timings = {task.task_id: task_timings(task, slo_minutes=slo_minutes, now=datetime.now(UTC)) for task in answered}
     records = [
         dg.TableRecord(
-            {"task": task.task_id, "strategy": task.strategy, "cases": task.cases, "complete": task.complete, "note": task.note or ""}
+            {
+                "task": task.task_id,
+                "strategy": task.strategy,
+                "cases": task.cases,
+                "complete": task.complete,
+                **{name: timings[task.task_id][name] for name in ("waited_seconds", "ran_seconds", "total_seconds")},
+                "note": task.note or "",
+            }
         )
         for task in answered
     ]
     incomplete = [task.task_id for task in answered if not task.complete]
+    late = [task.task_id for task in answered if not timings[task.task_id]["within_slo"]]
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": sum(task.cases or 0 for task in answered),
@@ -82,6 +109,7 @@ def _result(resource: RegistryResource, batch: Batch) -> dg.MaterializeResult:
             "hits": summary.get("hits", 0),
             "cells": summary.get("cells", 0),
             "seconds": seconds,
+            "longest_wait_seconds": max((found["waited_seconds"] or 0.0 for found in timings.values()), default=0.0),
             "timings": dg.MetadataValue.json(summary.get("timings", {})),
             "attempt": batch.attempt,
             "folder": batch.folder or "",
@@ -93,6 +121,12 @@ def _result(resource: RegistryResource, batch: Batch) -> dg.MaterializeResult:
                 check_name=COMPLETE,
                 severity=dg.AssetCheckSeverity.ERROR,
                 metadata={"tasks": len(answered), "incomplete": dg.MetadataValue.json(incomplete)},
-            )
+            ),
+            dg.AssetCheckResult(
+                passed=not late,
+                check_name=ON_TIME,
+                severity=dg.AssetCheckSeverity.WARN,
+                metadata={"tasks": len(answered), "late": dg.MetadataValue.json(late), "slo_minutes": slo_minutes},
+            ),
         ],
     )

@@ -9,13 +9,13 @@ import dagster as dg
 import pytest
 from sqlalchemy import Engine
 
-from jobs.recall import recall_job, recall_sensor, retention_schedule
+from jobs.recall import PRODUCTS_TAG, TASKS_TAG, recall_job, recall_sensor, retention_schedule
 from resources.dagster_home import prepare_dagster_home
 from resources.registry_database import RegistryResource
 from resources.spark import SparkResource
 from srp_assets.partitions import RECALL_BATCHES
 from srp_assets.recall import registry
-from srp_assets.recall.assets import CASES, COMPLETE, recall_assets
+from srp_assets.recall.assets import CASES, COMPLETE, ON_TIME, recall_assets
 from srp_assets.recall.cases import read_cases
 from srp_assets.recall.registry_batches import begin_attempt
 from srp_assets.settings import Settings
@@ -117,8 +117,10 @@ def test_waiting_tasks_become_one_batch_that_dagster_shows(
     assert [shown[name].value for name in ("tasks", "dagster/row_count", "attempt")] == [3, 4, 1]
     assert shown["cells"].value == 2 + 2 + 2  # posts; posts and comments; nothing of lotus
     assert {record.data["task"] for record in shown["answers"].records} == set(tasks)
-    (check,) = result.get_asset_check_evaluations()
-    assert (check.check_name, check.passed) == (COMPLETE, True)
+    checks = {check.check_name: check for check in result.get_asset_check_evaluations()}
+    assert {name: check.passed for name, check in checks.items()} == {COMPLETE: True, ON_TIME: False}
+    assert set(checks[ON_TIME].metadata["late"].value) == {posts, comments, nothing}  # submitted at a time long ago
+    assert [result.dagster_run.tags[name] for name in (TASKS_TAG, PRODUCTS_TAG)] == ["3", "aurora, lotus"]
 
     again = tick(defs, instance)
     assert not again.run_requests
