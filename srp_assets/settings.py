@@ -41,6 +41,9 @@ class Settings(BaseSettings):
     recall_merge_ratio: float = Field(10, ge=1, description="a batch reads at most so many times the rows that each of its tasks reads")
     recall_batch_cost: float = Field(1e11, gt=0, description="a batch is split where its rows times its tasks exceed this")
     recall_slo_minutes: float = Field(30, gt=0, description="a task should have ended so long after its submission")
+    recall_refill_roots: int = Field(
+        10_000, ge=0, description="a refill evaluates up to so many touched join keys alone; where more are touched, the whole task"
+    )
     notify_url: SecretStr | None = Field(None, description="http or https address that is told of every task that ends")
     notify_secret: SecretStr | None = Field(None, description="key that signs what is told")
     broadcast_rows: int = Field(1_000_000, ge=0, description="join keys up to this number are broadcast; more go through the bucketed join")

@@ -27,6 +27,7 @@ CASE_SCHEMA = pa.schema(
         pa.field("object", pa.string()),
         pa.field("id", pa.string()),
         pa.field("key_order", pa.string()),
+        pa.field("root", pa.string()),
         pa.field(
             "hits",
             pa.list_(
@@ -51,7 +52,8 @@ CASE_SCHEMA = pa.schema(
         ),
     ]
 )
-"""One case a row; `extra` is JSON, since its columns differ by entity; `key_order` sorts as the typed key does."""
+"""One case a row; `extra` is JSON, since its columns differ by entity; `key_order` sorts as the typed key does; `root` is the bucket key of
+the recalled row, by which a refill finds the cases that later rows may have changed."""
 
 HIT_WORD_MASK = (1 << HIT_WORD_BITS) - 1
 
@@ -106,6 +108,7 @@ class CaseAssembler:
             "object": recall,
             "id": key_text(key),
             "key_order": key_order(key),
+            "root": str(row[entity.bucket_key]),
             "hits": hits,
             "texts": list(texts.items()),
             "extra": json.dumps(extra, ensure_ascii=False),

@@ -4,6 +4,7 @@ Everything is written below the attempt's own folder; it counts only when the re
 """
 
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from srp_assets.progress import Progress
-from srp_assets.recall.batch import BatchResult, TaskSpec, entities_of
+from srp_assets.recall.batch import BatchResult, Cell, TaskSpec, entities_of
 from srp_assets.recall.compile import plan_of
 from srp_assets.recall.kernel import scan_schema
 from srp_assets.recall.plan_attempt import Attempt
@@ -79,6 +80,20 @@ class BatchRun:
         rows = sum(scanned for counted in self._counted.values() for scanned, _ in counted.values()) + sum(native_rows.values())
         counts = {task.task_id: 0 for task in self._plan.tasks} | case_counts | more_counts
         return BatchResult(self._attempt.cases_folder, counts, cells, self._timings, rows, hits + more_hits)
+
+    def count(self) -> list[Cell]:
+        """Scans without joining anything: the ledger alone. Rows of objects without rules are counted by their files."""
+        self._attempt.give_order("plan", self._plan)
+        with self._step("scan"), ThreadPoolExecutor(max(1, len(self.entities))) as pool:
+            list(pool.map(self.scan, self.entities))
+        rows = Counter[tuple[str, str, str, bool]]()
+        for entity_name in {
+            self._plan.catalogue.objects[name].entity for group in self._plan.groups for name in group.objects if name not in group.ruled
+        }:
+            for build in self._attempt.builds.get(entity_name, ()):
+                for file in build.files:
+                    rows[entity_name, build.product, build.period, file.visible] += self._attempt.storage.rows(file.path)
+        return cells_of(self._plan, self._attempt.builds, self._counted, rows, self._lookups)
 
     def scan(self, entity_name: str) -> None:
         """Scans one entity for all places and keeps what it found in the attempt's folder."""

@@ -113,6 +113,12 @@ def refills(connection: Connection, task_id: str) -> list[Refill]:
     return [Refill(**row._mapping) for row in connection.execute(query)]
 
 
+def refilled_since(connection: Connection, moment: datetime) -> set[str]:
+    """The batches of which a task was refilled at or after a time."""
+    columns = recall_task.c
+    return set(connection.execute(sa.select(columns.batch_id).where(columns.refilled_at >= moment)).scalars())
+
+
 def record_refill(connection: Connection, done: Refill, outcome: Outcome, *, cases_folder: str, cells: Iterable[Cell]) -> None:
     """Switches a task to what a refill found: its cases, its cells, its completeness, in the caller's transaction.
 

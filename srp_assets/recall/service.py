@@ -19,6 +19,7 @@ from srp_assets.recall.completeness import judge
 from srp_assets.recall.leases import AttemptLease
 from srp_assets.recall.pins import current_pins
 from srp_assets.recall.realtime import REALTIME_FOLDER, unbuilt_rows, with_unbuilt
+from srp_assets.recall.registry_refills import refilled_since
 from srp_assets.recall.tasks import ENDED_BATCHES, BatchState
 from srp_assets.settings import Settings
 from srp_assets.warehouse.catalogue import Catalogue
@@ -169,13 +170,15 @@ def release_dead(engine: Engine, settings: Settings, *, has_ended: Callable[[str
 def forget_old(engine: Engine, storage: Storage, settings: Settings, *, now: datetime) -> list[str]:
     """Deletes the cases and scratch of batches that ended longer ago than the retention; returns all batches that were ever removed.
 
+    A batch of which a task was refilled since is kept, so a task that follows keeps its cases as long as data lands for it.
     The registry keeps their counts and cells, and says that the cases are gone.
     """
     limit = now - timedelta(days=settings.recall_retention_days)
     with engine.connect() as connection:
         ended = [batch for state in sorted(ENDED_BATCHES) for batch in registry.batches(connection, state=state)]
+        fresh = refilled_since(connection, limit)
     for batch in ended:
-        if batch.finished_at is not None and batch.finished_at < limit:
+        if batch.finished_at is not None and batch.finished_at < limit and batch.batch_id not in fresh:
             with engine.begin() as connection:
                 registry_batches.remove_batch(
                     connection, batch.batch_id, note=f"cases removed after {settings.recall_retention_days:g} days"

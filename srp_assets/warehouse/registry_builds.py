@@ -147,6 +147,11 @@ def builds_of_run(connection: Connection, run_id: str, *, entity: str) -> list[B
     return _builds(connection, select(warehouse_build).where(chosen).order_by(warehouse_build.c.product, warehouse_build.c.period))
 
 
+def builds_by_id(connection: Connection, build_ids: Collection[int]) -> list[Build]:
+    """The builds of some ids, as far as they are recorded, replaced ones too."""
+    return _builds(connection, select(warehouse_build).where(warehouse_build.c.build_id.in_(list(build_ids))))
+
+
 def stale_periods(
     connection: Connection,
     *,
