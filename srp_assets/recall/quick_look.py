@@ -81,7 +81,7 @@ def quick_look(
     share, at_least, rows = 1.0, 1.0, 0
     for name in task.strategy.objects:
         node = plan.logic(task, name)
-        if node is None:
+        if node is None and name != task.strategy.recall:
             continue
         pieces = _pieces(storage, plan, name, _files(plan, name, builds))
         mean, bound = _bound(_possible(plan, name, node, pieces))
@@ -137,7 +137,9 @@ def _pieces(storage: Storage, plan: BatchPlan, name: str, files: Sequence[tuple[
     if not files:
         return []
     random = Random(SEED)
-    columns = list(columns_of(plan, plan.catalogue.objects[name].entity))
+    object_ = plan.catalogue.objects[name]
+    tested = [condition.column for condition in object_.where]
+    columns = list(dict.fromkeys([*columns_of(plan, object_.entity), *tested]))
     drawn = random.choices(files, weights=[file.rows for _, file in files], k=PIECES)
     return [Piece(build.product, _read(storage, file, columns, random)) for build, file in drawn]
 
@@ -153,10 +155,10 @@ def _read(storage: Storage, built: BuildFile, columns: list[str], random: Random
         return next(islice(file.iter_batches(PIECE_ROWS, row_groups=[group], columns=columns, use_threads=False), skipped, None))
 
 
-def _possible(plan: BatchPlan, name: str, node: Node, pieces: Sequence[Piece]) -> list[float]:
-    """The share of each piece that can fit an object's logic, as far as is known without a look for words."""
+def _possible(plan: BatchPlan, name: str, node: Node | None, pieces: Sequence[Piece]) -> list[float]:
+    """The share of each piece that has an object's role and can fit its logic, as far as is known without a look for words."""
     table = LogicTable()
-    number = table.add(node)
+    number = None if node is None else table.add(node)
     shares = []
     for piece in pieces:
 
@@ -164,7 +166,7 @@ def _possible(plan: BatchPlan, name: str, node: Node, pieces: Sequence[Piece]) -
             return None if rule.match == "matches" else np.packbits(evaluate_rule(rule, rows), bitorder="little")
 
         held = role_holds(plan.catalogue.objects[name].where, piece.rows)
-        possible = table.limits(number, rule_bits, {}).possibly
+        possible = None if number is None else table.limits(number, rule_bits, {}).possibly
         if possible is not None:
             held &= np.unpackbits(possible, count=piece.rows.num_rows, bitorder="little").view(bool)
         shares.append(float(held.mean()))
