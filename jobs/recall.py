@@ -13,6 +13,7 @@ from resources.registry_database import RegistryResource
 from srp_assets.partitions import RECALL_BATCHES
 from srp_assets.recall.assets import CASES
 from srp_assets.recall.claims import claim_window
+from srp_assets.recall.notifications import tell_ended
 from srp_assets.recall.registry import ClaimedTasks, batches, claimed_tasks
 from srp_assets.recall.service import forget_old, give_back, release_dead
 from srp_assets.settings import Settings
@@ -115,6 +116,25 @@ def recall_sensor(settings: Settings) -> dg.SensorDefinition:
         return dg.SensorResult(run_requests=requests, dynamic_partitions_requests=[RECALL_BATCHES.build_add_request(partitions)])
 
     return recall_window
+
+
+def notification_sensor(settings: Settings) -> dg.SensorDefinition:
+    """The sensor that tells who wants to know which tasks have ended: apart from the window, since a receiver may be slow."""
+
+    @dg.sensor(
+        name="ended_tasks",
+        minimum_interval_seconds=TICK_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Tells the address of SRP_NOTIFY_URL which tasks have ended.",
+    )
+    def ended_tasks(context: dg.SensorEvaluationContext, registry: RegistryResource) -> dg.SkipReason:
+        """Tells the address of SRP_NOTIFY_URL which tasks have ended."""
+        done = tell_ended(registry.engine, settings)
+        if done.problem is not None:
+            context.log.warning("%d notifications failed (%d given up): %s", done.failed, done.given_up, done.problem)
+        return dg.SkipReason(f"{done.told} told, {done.failed} failed" if done.told or done.failed else "no task has ended")
+
+    return ended_tasks
 
 
 def retention_schedule(settings: Settings) -> dg.ScheduleDefinition:

@@ -33,8 +33,9 @@ def recall_command(at_once: bool, as_json: bool) -> int:
     Builds what they need, merges them into one batch as the sensor would, and runs it through Dagster, so that the UI shows it. A batch
     that fails is tried again. Exit code 1 if a task failed, 3 if one is not complete.
     """
-    from srp_assets.console import progress, say
+    from srp_assets.console import hint, progress, say
     from srp_assets.console_tasks import print_tasks
+    from srp_assets.recall.notifications import tell_ended
     from srp_assets.recall.shown_task import task_summary
 
     if not at_once:
@@ -45,6 +46,7 @@ def recall_command(at_once: bool, as_json: bool) -> int:
         with LocalRuns(home, progress=report) as runs:
             batch_ids = runs.recall_now()
     with open_home() as home:
+        unheard = tell_ended(home.engine, home.settings).problem
         tasks = _tasks_of(home, batch_ids)
         waiting = _waiting(home)
     if as_json:
@@ -53,9 +55,11 @@ def recall_command(at_once: bool, as_json: bool) -> int:
         print_tasks(f"tasks of batch {', '.join(batch_ids)}", tasks, home.settings)
     else:
         say("no task waits; `srp submit STRATEGY` queues one")
+    if unheard is not None and not as_json:
+        hint(f"not every end of a task could be told to SRP_NOTIFY_URL: {unheard}; the daemon tries again")
     if any(task.state == "failed" for task in tasks):
         return ERROR
-    return INCOMPLETE if waiting or any(not task.complete for task in tasks) else OK
+    return INCOMPLETE if waiting or any(task.state == "done" and not task.complete for task in tasks) else OK
 
 
 @click.command("cases")
@@ -68,8 +72,9 @@ def recall_command(at_once: bool, as_json: bool) -> int:
     metavar="FILE",
     help="Write them to FILE.csv, .jsonl or .parquet.",
 )
+@click.option("--withdrawn", is_flag=True, help="Show the cases that a refill found to hold no longer, and the builds that did it.")
 @json_option
-def cases_command(task_id: str, limit: int | None, target: Path | None, as_json: bool) -> int:
+def cases_command(task_id: str, limit: int | None, target: Path | None, withdrawn: bool, as_json: bool) -> int:
     """Show the cases of TASK with the hits marked in their texts, or export them."""
     from srp_assets.recall import registry
     from srp_assets.recall.cases import read_cases
@@ -78,6 +83,10 @@ def cases_command(task_id: str, limit: int | None, target: Path | None, as_json:
         with home.engine.connect() as connection:
             task = registry.task(connection, task_id)
         folder = _cases_folder(task)
+        if withdrawn:
+            if target is not None:
+                raise click.UsageError("--withdrawn cannot be exported")
+            return _tell_withdrawn(home, task, limit, as_json)
         if target is not None:
             return _export(home, task, folder, target, limit, as_json)
         shown = limit if limit is not None or as_json else SHOWN_CASES
@@ -91,10 +100,29 @@ def cases_command(task_id: str, limit: int | None, target: Path | None, as_json:
     return OK
 
 
+def _tell_withdrawn(home: Home, task: "Task", limit: int | None, as_json: bool) -> int:
+    from srp_assets.console_cases import show_withdrawn
+    from srp_assets.recall.refilled_cases import read_withdrawn
+    from srp_assets.recall.registry_refills import refill
+
+    with home.engine.connect() as connection:
+        done = refill(connection, task)
+    shown = limit if limit is not None or as_json else SHOWN_CASES
+    cases = [] if done is None else read_withdrawn(home.storage, done.folder, limit=shown)
+    total = 0 if done is None else done.withdrawn_in_all
+    if as_json:
+        answer({"task_id": task.task_id, "total": total, "cases": cases})
+    else:
+        show_withdrawn(cases, total=total)
+    return OK
+
+
 def _cases_folder(task: "Task") -> str:
     if task.state == "failed":
         reason = (task.error or {}).get("message", "")
-        raise Conflict(f"the task failed: {reason}", where=task.task_id, remedy="submit it again")
+        raise Conflict(f"the task failed: {reason}", where=task.task_id, remedy=f"run `srp tasks retry {task.task_id}`")
+    if task.state == "cancelled":
+        raise Conflict("the task was cancelled", where=task.task_id, remedy=f"run `srp tasks retry {task.task_id}`")
     if task.state != "done":
         raise Conflict(f"the task is {task.state}: its cases come when it is done", where=task.task_id, remedy="run `srp recall --now`")
     if task.cases_folder is None:

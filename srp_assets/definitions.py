@@ -6,7 +6,8 @@ from typing import Any
 
 import dagster as dg
 
-from jobs.recall import recall_job, recall_sensor, retention_schedule
+from jobs.recall import notification_sensor, recall_job, recall_sensor, retention_schedule
+from jobs.recall_refill import refill_job, refill_sensor
 from jobs.warehouse import warehouse_jobs, warehouse_schedules, warehouse_sensors
 from jobs.wordlists import wordlists_schedules, wordlists_sensors
 from resources.registry_database import RegistryResource
@@ -42,9 +43,15 @@ def build_definitions(
             *recall_assets(settings, catalogue, progress=progress),
         ],
         asset_checks=[*warehouse_checks(settings, catalogue), *wordlists_checks(catalogue)],
-        jobs=[*warehouse_jobs(catalogue), recall_job],
+        jobs=[*warehouse_jobs(catalogue), recall_job, refill_job(settings, catalogue, progress=progress)],
         schedules=[*warehouse_schedules(settings), *wordlists_schedules(settings), retention_schedule(settings)],
-        sensors=[*warehouse_sensors(catalogue), *wordlists_sensors(catalogue, stale, state), recall_sensor(settings)],
+        sensors=[
+            *warehouse_sensors(catalogue),
+            *wordlists_sensors(catalogue, stale, state),
+            recall_sensor(settings),
+            refill_sensor(settings, catalogue),
+            notification_sensor(settings),
+        ],
         resources={"registry": RegistryResource(), "spark": SparkResource(), **(resources or {})},
     )
 

@@ -55,11 +55,11 @@ def test_cases_come_from_every_table(definitions: dg.Definitions) -> None:
 def test_jobs_sensors_and_schedules(definitions: dg.Definitions) -> None:
     repository = definitions.get_repository_def()
     jobs = {job.name: job for job in repository.get_all_jobs() if not job.name.startswith("__")}
-    assert set(jobs) == {"build_warehouse", "warehouse_retention", "wordlists_retention", "recall", "recall_retention"}
+    assert set(jobs) == {"build_warehouse", "warehouse_retention", "wordlists_retention", "recall", "recall_refill", "recall_retention"}
     assert all(job.description for job in jobs.values())
     assert all(job.executor_def is dg.in_process_executor for job in jobs.values())
     sensors = {sensor.name: sensor for sensor in repository.sensor_defs if not sensor.name.startswith("default_")}
-    assert set(sensors) == {"recall_window", "reopened_periods", "stale_hits"}
+    assert set(sensors) == {"recall_window", "recall_follow", "ended_tasks", "reopened_periods", "stale_hits"}
     assert all(sensor.default_status == dg.DefaultSensorStatus.RUNNING for sensor in sensors.values())
     assert all(sensor.description for sensor in sensors.values())
     schedules = {schedule.name: schedule for schedule in repository.schedule_defs}

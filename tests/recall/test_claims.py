@@ -1,9 +1,10 @@
 """Windows: when they close, which tasks they take, and that two claimers share none. On SQLite and on PostgreSQL."""
 
 import threading
+from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, event
 
 from srp_assets.recall import registry
 from srp_assets.recall.claims import Claim, claim_window, waiting_tasks
@@ -120,3 +121,57 @@ def test_concurrent_claimers_share_no_task(engine: Engine, window: Settings, sam
     with engine.connect() as connection:
         recorded = {batch.batch_id for batch in registry.batches(connection)}
     assert recorded == {batch_id for found in claims for batch_id in found.batches}
+
+
+def test_an_urgent_task_closes_the_window_for_all_that_are_ready(engine: Engine, window: Settings, sample_catalogue: Catalogue) -> None:
+    with engine.begin() as connection:
+        patient = add_task(connection, sample_catalogue)
+        assert claim_window(connection, window, now=later(0)).batches == {}
+        urgent = add_task(connection, sample_catalogue, urgent=True)
+    closed = claim(engine, window, 0)
+    assert set(closed.task_ids) == {patient, urgent}
+    with engine.connect() as connection:
+        (found,) = registry.claimed_tasks(connection, closed.batches).values()
+    assert found == registry.ClaimedTasks(2, ("aurora",), True)
+
+
+def test_tasks_that_share_nothing_become_batches_of_their_own(engine: Engine, window: Settings, sample_catalogue: Catalogue) -> None:
+    with engine.begin() as connection:
+        for product in ("aurora", "lotus"):
+            land(connection, "post", "2024-01", product=product)
+            built(connection, "post", "2024-01", product=product)
+        aurora = [add_task(connection, sample_catalogue) for _ in range(2)]
+        lotus = add_task(connection, sample_catalogue, products=("lotus",), now=later(1))
+        realtime = add_task(connection, sample_catalogue, realtime=True, now=later(2))
+    closed = claim(engine, window, 300)
+    assert closed.reason == "4 tasks taken into 3 batches"
+    assert {frozenset(taken) for taken in closed.batches.values()} == {frozenset(aurora), frozenset({lotus}), frozenset({realtime})}
+
+
+def test_a_look_at_the_window_costs_the_same_few_queries_for_any_number_of_tasks(
+    engine: Engine, window: Settings, sample_catalogue: Catalogue
+) -> None:
+    joined = popular("post", "comment", recall="comment")
+    with engine.begin() as connection:
+        land(connection, "post", "2024-01")
+        built(connection, "post", "2024-01")
+        for number in range(1000):
+            # As it is in use: rows land between submissions, so that hardly two tasks answer as of the same ingest.
+            land(connection, "user", f"20{20 + number % 10}-{1 + number % 12:02d}")
+            month = START.replace(year=2020 + number % 10, month=1 + number % 12)
+            add_task(connection, sample_catalogue, strategy=joined if number % 2 else None, published_to=month)
+    statements: list[str] = []
+
+    def count(*call: Any) -> None:
+        statements.append(call[2])
+
+    event.listen(engine, "before_cursor_execute", count)
+    assert claim(engine, window.model_copy(update={"recall_window_tasks": 10_000}), 0).batches == {}
+    looking = len([statement for statement in statements if statement.startswith("SELECT")])
+    statements.clear()
+    taken = claim(engine, window, 300)
+    claiming = len(statements)
+    event.remove(engine, "before_cursor_execute", count)
+    assert looking == 2
+    assert len(taken.task_ids) > 0
+    assert claiming <= 5 + 6 * len(taken.batches)

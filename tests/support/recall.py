@@ -37,6 +37,8 @@ def add_task(
     now: datetime = START,
     published_from: datetime | None = None,
     published_to: datetime | None = None,
+    urgent: bool = False,
+    realtime: bool = False,
 ) -> str:
     """Stores a waiting task as `service.submit` does."""
     task = TaskSpec(
@@ -46,7 +48,8 @@ def add_task(
         published_from=published_from,
         published_to=published_to,
     )
-    registry.add_task(connection, task, needs=needed_ranges(catalogue, task), as_of_ingest=last_ingest(connection), now=now)
+    needs, as_of_ingest = needed_ranges(catalogue, task), last_ingest(connection)
+    registry.add_task(connection, task, needs=needs, as_of_ingest=as_of_ingest, now=now, urgent=urgent, realtime=realtime)
     return task.task_id
 
 
