@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from srp_assets.progress import Progress
 from srp_assets.recall.batch import BatchResult, TaskSpec, entities_of, needed_cells, needed_ranges
-from srp_assets.recall.candidates import CandidateSource, read_candidates
 from srp_assets.recall.cases import case_batches, read_cases
 from srp_assets.recall.compile import BatchPlan, plan_of
 from srp_assets.recall.explained import ExplainedObject, explain
@@ -21,7 +20,6 @@ from srp_assets.recall.registry_estimates import Estimate, Measured, measured_ba
 from srp_assets.recall.sample_design import SampleDesign, design_sample, sampled_task
 from srp_assets.recall.scratch import scratch_folder
 from srp_assets.recall.service import Workshop
-from srp_assets.strategy.reference import key_text
 from srp_assets.warehouse.registry import last_ingest
 from srp_assets.warehouse.registry_builds import Build, PeriodKey, stale_periods
 
@@ -70,10 +68,10 @@ def dry_run(workshop: Workshop, task: TaskSpec, *, shown_cases: int, progress: P
     if rows > workshop.settings.estimate_whole_rows:
         design = design_sample(workshop.catalogue, task.strategy, workshop.settings.estimate_share)
     with scratch_folder(workshop.storage) as folder:
-        result, sampled = _run(workshop, spark, task, design, pins, folder, progress)
+        result = _run(workshop, spark, task, design, pins, folder, progress)
         cases = read_cases(workshop.storage, result.cases_folder, task.task_id, limit=shown_cases)
         found = result.case_counts[task.task_id]
-        of_roots = [found] if design is None else cases_of_roots(workshop, sampled, folder, result)
+        of_roots = [found] if design is None else cases_of_roots(workshop, result, task.task_id)
     estimate = _estimate(plan, pins.builds, rows, 1.0 if design is None else design.share, of_roots, measured)
     return DryRun(explain(plan, pins.builds), estimate, cases, len(measured), list(dict.fromkeys(unbuilt)))
 
@@ -100,9 +98,9 @@ def _run(
     pins: Pins,
     folder: str,
     progress: Progress | None,
-) -> tuple[BatchResult, BatchPlan]:
+) -> BatchResult:
     sampled = task if design is None else sampled_task(workshop.catalogue, task, design)
-    result = run_batch(
+    return run_batch(
         spark,
         workshop.storage,
         workshop.catalogue,
@@ -115,28 +113,13 @@ def _run(
         only_buckets={} if design is None else design.only_buckets,
         progress=progress,
     )
-    return result, plan_of(workshop.catalogue, [sampled])
 
 
-def cases_of_roots(workshop: Workshop, plan: BatchPlan, folder: str, result: BatchResult) -> list[int]:
-    """For each sampled root that has cases, how many: the bucket keys of the cases are among what the scan carried."""
-    (task,), (group,) = plan.tasks, plan.groups
-    entity_name = plan.catalogue.objects[group.recall].entity
-    entity = plan.catalogue.entities[entity_name]
-    source = CandidateSource(folder=f"{folder}/scan/{entity_name}/_place={plan.place(group, group.recall).index}", ruled=True)
-    candidates = read_candidates(workshop.storage, source, entity, list(dict.fromkeys([*entity.key, entity.bucket_key])))
-    keys = zip(*(candidates[name].to_pylist() for name in entity.key), strict=True)
-    roots = dict(
-        zip(
-            zip(candidates["_product"].to_pylist(), map(key_text, keys), strict=True),
-            candidates[entity.bucket_key].to_pylist(),
-            strict=True,
-        )
-    )
-    counts: Counter[int | str] = Counter()
-    for batch in case_batches(workshop.storage, result.cases_folder, task.task_id):
-        of_batch = zip(batch.column("product").to_pylist(), batch.column("id").to_pylist(), strict=True)
-        counts.update(roots[case] for case in of_batch)
+def cases_of_roots(workshop: Workshop, result: BatchResult, task_id: str) -> list[int]:
+    """For each sampled root that has cases, how many; roots of one name in several products are sampled together, and are one."""
+    counts: Counter[str] = Counter()
+    for batch in case_batches(workshop.storage, result.cases_folder, task_id):
+        counts.update(batch.column("root").to_pylist())
     return list(counts.values())
 
 

@@ -53,10 +53,12 @@ def new_task(
     published_from: datetime | None = None,
     published_to: datetime | None = None,
     version: int | None = None,
+    before: datetime | None = None,
 ) -> TaskSpec:
     """A task in no queue yet, with the versions that are newest now; of the strategy itself another one, if `version` names it.
 
-    `products` narrows the strategy's own; an empty one takes all of them.
+    What the strategy refers to is as it stood before the time `before`, where that is given. `products` narrows the strategy's own; an
+    empty one takes all of them.
 
     Raises:
         NotFound: if there is no such strategy or version.
@@ -66,7 +68,7 @@ def new_task(
         raise InvalidInput(
             "the range of publish times is empty", where="--from, --to", remedy="--to is excluded and must be later than --from"
         )
-    strategy = resolve(connection, catalogue, strategy_id, version)
+    strategy = resolve(connection, catalogue, strategy_id, version, before=before)
     return TaskSpec(
         task_id=new_task_id(),
         strategy=strategy,

@@ -74,8 +74,11 @@ def apply_documents(
     problems += reader.problems
     if problems:
         raise InvalidDocuments(problems)
+    # What is applied together is of one time: no moment is between a strategy and the lists that came with it.
+    now = datetime.now(UTC)
     return [
-        _store(connection, catalogue, document, stored[document.reference], warnings[document.reference], dry_run) for document in written
+        _store(connection, catalogue, document, stored[document.reference], warnings[document.reference], now=now, dry_run=dry_run)
+        for document in written
     ]
 
 
@@ -144,6 +147,8 @@ def _store(
     document: Written,
     stored: StoredDocument | None,
     warnings: tuple[str, ...],
+    *,
+    now: datetime,
     dry_run: bool,
 ) -> Applied:
     kind, id_ = document.reference
@@ -161,7 +166,7 @@ def _store(
             topic=document.document.topic,
             body=document.body,
             digest=document.digest,
-            created_at=datetime.now(UTC),
+            created_at=now,
             archived_at=None,
         )
         registry.store_version(connection, row, references_of(document.document, catalogue))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Generic, TypeVar, cast
 
 from sqlalchemy import Connection
@@ -35,10 +36,19 @@ class Library:
         connection: the registry.
         applied: documents that stand before stored ones of the same kind and id.
         broken: documents that are being applied and cannot be read; what refers to them is not judged.
+        before: stored documents as they stood before this time; as they stand now if None.
     """
 
-    def __init__(self, connection: Connection, applied: Iterable[Written] = (), broken: Iterable[Reference] = ()) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        applied: Iterable[Written] = (),
+        broken: Iterable[Reference] = (),
+        *,
+        before: datetime | None = None,
+    ) -> None:
         self._connection = connection
+        self._before = before
         self.broken = frozenset(broken)
         self._found: dict[Reference, Found[AnyDocument] | None] = {
             written.reference: Found(written.document, written.place, 0, False, written.lines) for written in applied
@@ -51,7 +61,7 @@ class Library:
     def find_any(self, kind: str, id_: str) -> Found[AnyDocument] | None:
         """The same for a kind by its name."""
         if (kind, id_) not in self._found:
-            stored = registry.find_document(self._connection, kind, id_)
+            stored = registry.find_document(self._connection, kind, id_, before=self._before)
             self._found[kind, id_] = found_in_registry(stored) if stored else None
         return self._found[kind, id_]
 

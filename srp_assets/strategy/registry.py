@@ -97,10 +97,17 @@ def document_ids(connection: Connection, kind: str) -> list[str]:
     return list(connection.scalars(query))
 
 
-def find_document(connection: Connection, kind: str, id: str, version: int | None = None) -> StoredDocument | None:
-    """A version of a document (the newest, unless one is given), archived or not; None if there is none."""
+def find_document(
+    connection: Connection, kind: str, id: str, version: int | None = None, *, before: datetime | None = None
+) -> StoredDocument | None:
+    """A version of a document (the newest, unless one is given), archived or not; None if there is none.
+
+    `before` goes back in time: what was applied then or later is not seen.
+    """
     columns = document_table.c
     query = sa.select(document_table).where(columns.kind == kind, columns.id == id).order_by(columns.version.desc()).limit(1)
+    if before is not None:
+        query = query.where(columns.created_at < before)
     row = connection.execute(query if version is None else query.where(columns.version == version)).mappings().first()
     return None if row is None else StoredDocument(**row)
 

@@ -1,5 +1,7 @@
 """Takes a stored strategy apart into what a task runs: every version pinned as it is now."""
 
+from datetime import datetime
+
 from sqlalchemy import Connection
 
 from srp_assets.errors import Conflict
@@ -13,7 +15,9 @@ from srp_assets.strategy.validation import resolve_strategy
 from srp_assets.warehouse.catalogue import Catalogue
 
 
-def resolve(connection: Connection, catalogue: Catalogue, strategy_id: str, version: int | None = None) -> ResolvedStrategy:
+def resolve(
+    connection: Connection, catalogue: Catalogue, strategy_id: str, version: int | None = None, *, before: datetime | None = None
+) -> ResolvedStrategy:
     """A strategy with the newest versions of everything that it refers to.
 
     Args:
@@ -21,6 +25,7 @@ def resolve(connection: Connection, catalogue: Catalogue, strategy_id: str, vers
         catalogue: the catalogue of the home.
         strategy_id: which strategy.
         version: which version of it; the newest by default.
+        before: what it refers to as that stood before this time; as it stands now if None.
 
     Raises:
         NotFound: if there is no such strategy or version.
@@ -31,7 +36,7 @@ def resolve(connection: Connection, catalogue: Catalogue, strategy_id: str, vers
     if stored.is_archived:
         raise Conflict(f"strategy {strategy_id} is archived", remedy="use another one, or apply it again")
     found = found_in_registry(stored)
-    reader = LogicReader(catalogue, Library(connection))
+    reader = LogicReader(catalogue, Library(connection, before=before))
     document = StrategyDocument.model_validate(stored.body)
     objects = resolve_strategy(reader, document, found.place)
     if reader.problems:
