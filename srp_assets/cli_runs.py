@@ -12,6 +12,7 @@ import dagster as dg
 
 from jobs.local_runs import fail_runs_of_dead_processes, worker_tags
 from jobs.recall import RECALL_SENSOR, recall_job, release_batches_of_ended_runs, requests_for_claimed
+from jobs.recall_refill import REFILL_JOB, refill_config
 from jobs.warehouse import BUILD_JOB, FIRST_TAG, LAST_TAG
 from resources.dagster_home import prepare_dagster_home
 from resources.registry_database import RegistryResource
@@ -134,6 +135,23 @@ class LocalRuns:
         )
         _stop_if_interrupted(result)
         return bool(result.success)
+
+
+    def refill(self, task_ids: Sequence[str]) -> None:
+        """Refills finished tasks in one run.
+
+        Raises:
+            SrpError: if the run fails; the tasks stay as they were then.
+        """
+        result = self.definitions.resolve_job_def(REFILL_JOB).execute_in_process(
+            instance=self.instance,
+            tags=worker_tags(),
+            run_config={**QUIET, **refill_config(list(task_ids)).to_config_dict()},
+            raise_on_error=False,
+        )
+        _stop_if_interrupted(result)
+        if not result.success:
+            raise _failure(result)
 
 
 def _stop_if_interrupted(result: Any) -> None:

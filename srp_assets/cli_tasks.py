@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from srp_assets.recall.batch import Cell
     from srp_assets.recall.registry import Task
+    from srp_assets.recall.reopened import Reopened
 
 WATCH_SECONDS = 1.0
 """How often a watched task is looked at: one small query."""
@@ -60,7 +61,7 @@ def show_command(task_id: str | None, all_cells: bool, watch: bool, as_json: boo
             if task_id is None:
                 return _tell_tasks(home, registry.tasks(connection), as_json)
             task = registry.task(connection, task_id)
-            return _tell_task(home, task, registry.cells(connection, task_id), all_cells, as_json)
+            return _tell_task(home, task, registry.cells(connection, task_id), _reopened(connection, home, task), all_cells, as_json)
 
 
 @tasks_command.command("cancel")
@@ -157,26 +158,41 @@ def _tell_tasks(home: Home, tasks: "Sequence[Task]", as_json: bool) -> int:
     return OK
 
 
-def _tell_task(home: Home, task: "Task", cells: "Sequence[Cell]", all_cells: bool, as_json: bool) -> int:
+def _reopened(connection: "Connection", home: Home, task: "Task") -> "Sequence[Reopened]":
+    from srp_assets.recall.reopened import ledger_of
+
+    ledger = ledger_of(connection, home.catalogue, task)
+    return () if ledger is None else ledger.reopened
+
+
+def _tell_task(home: Home, task: "Task", cells: "Sequence[Cell]", reopened: "Sequence[Reopened]", all_cells: bool, as_json: bool) -> int:
+    from srp_assets.console import hint
     from srp_assets.console_tasks import print_ledger, print_task, timings_now
     from srp_assets.recall.shown_task import task_summary
 
-    sums = _by_object_and_period(cells)
+    sums = _by_object_and_period(cells, reopened)
     if as_json:
         answer(task_summary(task) | {"cells": sums, "timings": timings_now(task, home.settings)})
     else:
         print_task(task, home.settings)
         print_ledger(sums, all_cells=all_cells)
+        if reopened:
+            hint(f"{len(reopened):,} cells are reopened by what landed later; `srp refill {task.task_id}` brings the task up to date")
     return OK
 
 
-def _by_object_and_period(cells: "Sequence[Cell]") -> list[dict[str, Any]]:
-    """The ledger as users know it: the cells of all products of a period together."""
+def _by_object_and_period(cells: "Sequence[Cell]", reopened: "Sequence[Reopened]") -> list[dict[str, Any]]:
+    """The ledger as users know it: the cells of all products of a period together, and periods that are new in the task's range."""
     sums: dict[tuple[str, str], dict[str, Any]] = {}
     for cell in cells:
-        found = sums.setdefault(
-            (cell.object, cell.period), {"object": cell.object, "period": cell.period, "present": 0, "scanned": 0, "matched": 0}
-        )
+        found = sums.setdefault((cell.object, cell.period), _empty_cell(cell.object, cell.period))
         for name in ("present", "scanned", "matched"):
             found[name] += getattr(cell, name)
-    return list(sums.values())
+        found["from_landing"] |= not cell.build_id
+    for new in reopened:
+        sums.setdefault((new.object, new.period.period), _empty_cell(new.object, new.period.period))["reopened"] = True
+    return [sums[place] for place in sorted(sums)]
+
+
+def _empty_cell(object_name: str, period: str) -> dict[str, Any]:
+    return {"object": object_name, "period": period, "present": 0, "scanned": 0, "matched": 0, "from_landing": False, "reopened": False}

@@ -19,6 +19,19 @@ def show_cases(cases: Sequence[Mapping[str, Any]], *, total: int, note: str | No
     say(f"{shown}{total:,} cases" if total != 1 else "1 case")
 
 
+def show_withdrawn(cases: Sequence[Mapping[str, Any]], *, total: int) -> None:
+    """Prints cases that no longer hold one under another, each with when and by which builds it was withdrawn."""
+    for case in cases:
+        builds = ", ".join(
+            f"{build['entity']} of {harmless(build['product'])} in {build['period']} (build {build['build_id']})"
+            for build in case["withdrawn_by"]
+        )
+        say(f"withdrawn at {case['withdrawn_at']} by {builds}")
+        _show(case)
+    shown = f"the first {len(cases):,} of " if len(cases) < total else ""
+    say(f"{shown}{total:,} withdrawn cases" if total != 1 else "1 withdrawn case")
+
+
 def _show(case: Mapping[str, Any]) -> None:
     extra = ", ".join(f"{name} {shortened(value, 40)}" for name, value in case["extra"].items() if value is not None)
     out.print(Text.assemble((f"{harmless(case['product'])} {case['object']} {harmless(case['id'])}", "bold"), f"  {extra}"), soft_wrap=True)

@@ -9,6 +9,8 @@ from srp_assets.recall.registry import Task
 from srp_assets.recall.shown_task import task_timings
 from srp_assets.settings import Settings
 
+SUMMED = ("present", "scanned", "matched", "reopened", "from_landing")
+
 
 def print_tasks(title: str, tasks: Sequence[Task], settings: Settings) -> None:
     """Prints tasks one a line; those that miss the objective for their time are marked as late."""
@@ -43,10 +45,13 @@ def print_task(task: Task, settings: Settings) -> None:
         ("cases", number(task.cases)),
         ("complete", _yes(task.complete)),
         ("urgent", "yes" if task.urgent else None),
+        ("in real time", "yes" if task.realtime else None),
+        ("follows what lands", "yes" if task.follow else None),
         ("submitted", moment(task.submitted_at)),
         ("queued again", moment(task.retried_at)),
         ("started", moment(task.started_at)),
         ("finished", moment(task.finished_at)),
+        ("refilled", f"{moment(task.refilled_at)} ({number(task.refills)} times)" if task.refills else None),
         ("took", _duration(timings["total_seconds"]) + late if timings["total_seconds"] is not None or late else None),
         ("attempts", task.attempts),
         ("batch", task.batch_id),
@@ -62,9 +67,11 @@ def print_ledger(sums: Sequence[dict[str, Any]], *, all_cells: bool) -> None:
     """Prints the cells of a task, or the sums over the periods of each object."""
     if not sums:
         return
-    columns = ("object", "period" if all_cells else "periods", "present", "scanned", "matched")
-    shown = sums if all_cells else _by_object(sums)
-    rows = [(cell["object"], cell["period"], number(cell["present"]), number(cell["scanned"]), number(cell["matched"])) for cell in shown]
+    columns = ("object", "period" if all_cells else "periods", "present", "scanned", "matched", "")
+    rows = [
+        (cell["object"], cell["period"], number(cell["present"]), number(cell["scanned"]), number(cell["matched"]), _remark(cell))
+        for cell in (sums if all_cells else _by_object(sums))
+    ]
     table("ledger", columns, rows, right=("periods", "present", "scanned", "matched"))
 
 
@@ -83,11 +90,17 @@ def timings_now(task: Task, settings: Settings) -> dict[str, Any]:
 def _by_object(cells: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     sums: dict[str, dict[str, Any]] = {}
     for cell in cells:
-        found = sums.setdefault(cell["object"], {"object": cell["object"], "period": 0, "present": 0, "scanned": 0, "matched": 0})
+        found = sums.setdefault(cell["object"], {**cell, "period": 0, **dict.fromkeys(SUMMED, 0)})
         found["period"] += 1
-        for name in ("present", "scanned", "matched"):
+        for name in SUMMED:
             found[name] += cell[name]
     return list(sums.values())
+
+
+def _remark(cell: dict[str, Any]) -> str:
+    """What is special about a cell, or how many of the cells that were summed it holds for."""
+    remarks = {"reopened": cell["reopened"], "read from landing": cell["from_landing"]}
+    return ", ".join(remark if holds is True else f"{number(holds)} {remark}" for remark, holds in remarks.items() if holds)
 
 
 def _yes(value: bool | None) -> str:

@@ -237,13 +237,14 @@ def test_a_task_from_its_submission_to_its_end(srp: Srp, documents: Path, engine
     with engine.begin() as connection:
         (batch_id,) = claim_window(connection, settings, now=later(0), at_once=True).batches
         attempt = begin_attempt(connection, batch_id, run_id="run", worker="here:1:0.00", now=later(1), lease_until=later(61))
-        cells = [Cell(task_id, "post", product, "2024-02", 5, 5, 2) for product in ("aurora", "lotus")]
+        cells = [Cell(task_id, "post", product, "2024-02", 5, 5, 2, build_id=1) for product in ("aurora", "lotus")]
         outcome = registry.Outcome(task_id, 4, complete=True, note=None)
         finish_attempt(connection, attempt, folder="cases/x", summary={}, outcomes=[outcome], cells=cells, now=later(4))
     done = answered(srp("tasks", task_id, "--json"))
     assert {"task_id", "state", "complete", "cases", "cells", "timings", "error"} <= set(done)
     assert (done["state"], done["complete"], done["cases"], done["error"]) == ("done", True, 4, None)
-    assert done["cells"] == [{"object": "post", "period": "2024-02", "present": 10, "scanned": 10, "matched": 4}]
+    cell = {"object": "post", "period": "2024-02", "present": 10, "scanned": 10, "matched": 4, "from_landing": False, "reopened": False}
+    assert done["cells"] == [cell]
     assert done["timings"]["ran_seconds"] == 3.0
     assert [task["task_id"] for task in answered(srp("tasks", "--json"))["tasks"]] == [task_id]
     assert re.search(rf"{task_id} +fitness +done +4 +yes", srp("tasks")[1])

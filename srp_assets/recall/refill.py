@@ -20,7 +20,6 @@ from srp_assets.recall import registry
 from srp_assets.recall.batch import BatchResult, Cell, TaskSpec, needed_cells
 from srp_assets.recall.completeness import judge
 from srp_assets.recall.pins import Pins, current_pins
-from srp_assets.recall.refilled_cases import Case, Changes, cases_folder, withdrawn_file, write_refilled
 from srp_assets.recall.registry_refills import CellKey, Refill, record_refill, refill, refills
 from srp_assets.recall.reopened import Ledger, ledgers
 from srp_assets.recall.service import BATCHES_FOLDER, Workshop
@@ -30,6 +29,8 @@ from srp_assets.warehouse.storage import Storage
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
+
+    from srp_assets.recall.refilled_cases import Case, Changes
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def refill_tasks(
     with workshop.engine.connect() as connection:
         tasks = [registry.task(connection, task_id) for task_id in dict.fromkeys(task_ids)]
         for task in tasks:
-            _require_cases(task)
+            require_refillable(task)
         reopened = [ledger for ledger in ledgers(connection, workshop.catalogue, tasks) if ledger.reopened]
         for ledger in reopened:
             _require_builds(ledger)
@@ -81,11 +82,18 @@ def refill_tasks(
     return found
 
 
-def _require_cases(task: registry.Task) -> None:
+def require_refillable(task: registry.Task) -> registry.Task:
+    """The task, if it is done and its cases are kept.
+
+    Raises:
+        Conflict: if it is not done.
+        NotFound: if its cases are gone.
+    """
     if task.state != "done":
         raise Conflict(f"the task is {task.state}: only one that is done can be refilled", where=task.task_id)
     if task.cases_folder is None:
         raise NotFound(task.note or "its cases are no longer kept", where=task.task_id, remedy="submit it again")
+    return task
 
 
 def _require_builds(ledger: Ledger) -> None:
@@ -222,6 +230,8 @@ class _Run:
         return [cell for cell in cells if (cell.task_id, CellKey(cell.object, cell.product, cell.period)) in wanted]
 
     def _record(self, order: _Order, result: BatchResult | None, counted: Sequence[Cell]) -> Refill:
+        from srp_assets.recall.refilled_cases import cases_folder  # brings numba: seconds that only a refill should cost
+
         task = order.ledger.task
         if self._progress:
             self._progress(f"writing the cases of {task.task_id}", 0, 0)
@@ -256,7 +266,9 @@ class _Run:
         self._delete_outdated(done)
         return done
 
-    def _write(self, order: _Order, folder: str, new: str | None, now: datetime) -> Changes:
+    def _write(self, order: _Order, folder: str, new: str | None, now: datetime) -> "Changes":
+        from srp_assets.recall.refilled_cases import withdrawn_file, write_refilled
+
         roots = None if order.roots is None else {str(root): builds for root, builds in order.roots.items()}
         return write_refilled(
             self._workshop.storage,
@@ -270,12 +282,12 @@ class _Run:
             now=now,
         )
 
-    def _causes(self, order: _Order, roots: Mapping[str, set[int]] | None) -> Callable[[Case], list[Build]]:
+    def _causes(self, order: _Order, roots: Mapping[str, set[int]] | None) -> "Callable[[Case], list[Build]]":
         """The builds that touched a case's root; where roots are not known, all of its product that reopened a cell."""
         ids = {cell.build_id for cell in order.ledger.reopened}
         reopened = [build for found in self._pins.builds.values() for build in found if build.build_id in ids]
 
-        def causes(case: Case) -> list[Build]:
+        def causes(case: "Case") -> list[Build]:
             touched = ids if roots is None else roots.get(case["root"], set())
             return [build for build in reopened if build.product == case["product"] and build.build_id in touched]
 

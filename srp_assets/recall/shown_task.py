@@ -19,6 +19,9 @@ def task_summary(task: Task) -> dict[str, Any]:
         "to": _iso(task.published_to),
         "state": task.state,
         "urgent": task.urgent,
+        "realtime": task.realtime,
+        "follow": task.follow,
+        "refills": task.refills,
         "complete": task.complete,
         "cases": task.cases,
         "note": task.note,
@@ -26,6 +29,7 @@ def task_summary(task: Task) -> dict[str, Any]:
         "attempts": task.attempts,
         "submitted_at": _iso(task.submitted_at),
         "finished_at": _iso(task.finished_at),
+        "refilled_at": _iso(task.refilled_at),
         "error": task.error,
     }
 
