@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from srp_assets.cli_common import OK, answer, json_option, read_settings
+from srp_assets.cli_common import OK, answer, json_option, open_home, read_settings
 from srp_assets.console import progress, say
 
 
@@ -16,7 +16,7 @@ def spark_command() -> None:
 @spark_command.command("up")
 @json_option
 def up(as_json: bool) -> int:
-    """Start the driver, or find the one that runs."""
+    """Start the driver, or find the one that runs, and give it the tables that are built, for queries of your own."""
     from resources import spark_server
 
     settings = read_settings()
@@ -25,7 +25,21 @@ def up(as_json: bool) -> int:
     with progress("starting Spark", shown=not as_json) as report:
         report("up in about 8 s", 0, 0)
         state = spark_server.start(settings)
-    return _tell(_described(state), f"Spark runs: process {state.pid}, port {state.port}, {state.memory} on {state.master}", as_json)
+        report("publishing tables", 0, 0)
+        tables = _publish_tables()
+    text = f"Spark runs: process {state.pid}, port {state.port}, {state.memory} on {state.master}"
+    return _tell(_described(state) | {"tables": tables}, f"{text}; tables: {', '.join(tables) or 'none is built yet'}", as_json)
+
+
+def _publish_tables() -> list[str]:
+    from resources.spark import open_session
+    from srp_assets.warehouse.plan_tables import publish_views
+    from srp_assets.warehouse.registry_builds import current_builds
+
+    with open_home() as home:
+        with home.engine.connect() as connection:
+            builds = {name: current_builds(connection, entity=name) for name in home.catalogue.entities}
+        return publish_views(open_session(home.settings), home.storage, home.catalogue, builds)
 
 
 @spark_command.command("down")

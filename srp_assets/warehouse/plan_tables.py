@@ -6,7 +6,7 @@ built meanwhile.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 from uuid import uuid4
@@ -14,7 +14,7 @@ from uuid import uuid4
 from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
 
-from srp_assets.warehouse.catalogue import Entity
+from srp_assets.warehouse.catalogue import Catalogue, Entity
 from srp_assets.warehouse.plan_types import literal, own_columns_ddl, quoted
 from srp_assets.warehouse.registry_builds import Build
 from srp_assets.warehouse.storage import Storage
@@ -57,6 +57,14 @@ def publish_view(
             if table != snapshot:
                 spark.sql(f"DROP TABLE IF EXISTS {_qualified(table)}").collect()
     return view
+
+
+def publish_views(spark: SparkSession, storage: Storage, catalogue: Catalogue, builds: Mapping[str, Sequence[Build]]) -> list[str]:
+    """Gives people a view of every entity that has builds: a Spark server that has just started knows of none; returns their names."""
+    published = [name for name, found in builds.items() if found]
+    for name in published:
+        publish_view(spark, storage, name, catalogue.entities[name], builds[name])
+    return [f"{DATABASE}.{name}" for name in published]
 
 
 def _qualified(table: str) -> str:

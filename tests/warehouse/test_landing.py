@@ -23,7 +23,6 @@ from srp_assets.warehouse import landing, registry, stage
 from srp_assets.warehouse.catalogue import Catalogue, load_catalogue
 from srp_assets.warehouse.landing import ingest, land_batches
 from srp_assets.warehouse.landing_files import read_rejects
-from srp_assets.warehouse.lease import Lease
 from srp_assets.warehouse.periods import UNKNOWN
 
 
@@ -292,52 +291,6 @@ def test_landing_times_ascend_even_if_the_clock_does_not(engine, land):
     with engine.connect() as connection:
         times = connection.execute(sa.select(registry.ingest.c.landed_at).order_by(registry.ingest.c.ingest_id)).scalars().all()
     assert times[1] == ahead + timedelta(microseconds=1)
-
-
-def taken_lease(engine, holder, expires_in):
-    expires_at = datetime.now(UTC) + timedelta(seconds=expires_in)
-    with engine.begin() as connection:
-        connection.execute(registry.lease.insert().values(name="ingest", holder=holder, expires_at=expires_at))
-
-
-def test_a_lease_is_waited_for_and_whoever_waits_is_told(engine):
-    taken_lease(engine, "another-host:1:0.0:x", expires_in=3600)
-    told = []
-
-    def give_up(holder):
-        told.append(holder)
-        with engine.begin() as connection:
-            connection.execute(registry.lease.delete())
-
-    with Lease(engine, "ingest", waiting=give_up):
-        assert told == ["another-host:1:0.0:x"]
-    with engine.connect() as connection:
-        assert connection.execute(sa.select(registry.lease)).all() == []
-
-
-def test_a_lease_that_ran_out_is_taken(engine):
-    taken_lease(engine, "another-host:1:0.0:x", expires_in=-1)
-    with Lease(engine, "ingest", waiting=pytest.fail) as lease, engine.begin() as connection:
-        lease.confirm(connection)
-
-
-def test_a_lease_that_was_lost_is_noticed(engine):
-    with Lease(engine, "ingest") as lease, engine.begin() as connection:
-        connection.execute(registry.lease.update().values(holder="somebody else"))
-        with pytest.raises(Conflict, match="ran out"):
-            lease.confirm(connection)
-
-
-def test_a_lease_is_renewed_while_it_is_held(engine):
-    with Lease(engine, "ingest", seconds=0.2):
-        with engine.connect() as connection:
-            first = connection.execute(sa.select(registry.lease.c.expires_at)).scalar_one()
-        later = first
-        deadline = datetime.now(UTC) + timedelta(seconds=30)
-        while later == first and datetime.now(UTC) < deadline:
-            with engine.connect() as connection:
-                later = connection.execute(sa.select(registry.lease.c.expires_at)).scalar_one()
-        assert later > first
 
 
 @pytest.mark.parametrize("memory", [stage.MEMORY_BYTES, 1], ids=["in memory", "on disk"])

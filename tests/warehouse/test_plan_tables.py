@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 from srp_assets.warehouse.building import build_periods
 from srp_assets.warehouse.catalogue import Catalogue, Condition, Entity
 from srp_assets.warehouse.plan_build import LandingPart, newest_versions, read_landing
-from srp_assets.warehouse.plan_tables import publish_view, snapshot_table
+from srp_assets.warehouse.plan_tables import publish_view, publish_views, snapshot_table
 from srp_assets.warehouse.plan_types import condition_holds, literal, quoted
 from srp_assets.warehouse.registry_builds import Build, stale_periods
 from srp_assets.warehouse.storage import Storage
@@ -174,3 +174,13 @@ def test_conditions_hold_as_in_python(spark: "SparkSession", column: str) -> Non
     answers = frame.select("*", *[condition_holds(condition, entity).alias(f"c{place}") for place, condition in enumerate(conditions)])
     for row in answers.collect():
         assert [row[f"c{place}"] for place in range(len(conditions))] == [condition.holds(row.asDict()) for condition in conditions]
+
+
+def test_views_of_all_that_is_built_are_published_again(
+    spark: "SparkSession", storage: Storage, sample_catalogue: Catalogue, built: list[Build]
+) -> None:
+    by_entity = {name: [build for build in built if build.entity == name] for name in sample_catalogue.entities}
+    spark.sql("DROP VIEW IF EXISTS warehouse.comment").collect()
+    names = publish_views(spark, storage, sample_catalogue, by_entity)
+    assert names == [f"warehouse.{name}" for name, found in by_entity.items() if found]
+    assert spark.table("warehouse.comment").count() == sum(build.rows_visible + build.rows_hidden for build in by_entity["comment"])
