@@ -2,7 +2,8 @@
 
 Every cell is a language, a regime (`support/word_data.py`) and a number of words. All engines get the same Arrow column and answer the ids
 of each row's words as an Arrow column; the answers are compared. Rounds are interleaved, processor time is measured in one thread, and the
-least of all rounds counts: trust the ratios. Each section gives rows and bars; what is measured in Spark belongs here as one more section.
+least of all rounds counts: trust the ratios. Each section gives rows and bars. What
+Spark adds is measured by `matching_spark.py`.
 
     python benchmarks/matching.py [--quick] [--json FILE]
 """
