@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from srp_assets.recall.batch import Cell
     from srp_assets.recall.registry import Task
+    from srp_assets.recall.registry_estimates import Estimate
     from srp_assets.recall.reopened import Reopened
 
 WATCH_SECONDS = 1.0
@@ -53,6 +54,7 @@ def show_command(task_id: str | None, all_cells: bool, watch: bool, as_json: boo
     complete.
     """
     from srp_assets.recall import registry
+    from srp_assets.recall.registry_estimates import estimate_of
 
     with open_home() as home:
         if watch:
@@ -61,7 +63,8 @@ def show_command(task_id: str | None, all_cells: bool, watch: bool, as_json: boo
             if task_id is None:
                 return _tell_tasks(home, registry.tasks(connection), as_json)
             task = registry.task(connection, task_id)
-            return _tell_task(home, task, registry.cells(connection, task_id), _reopened(connection, home, task), all_cells, as_json)
+            cells, reopened = registry.cells(connection, task_id), _reopened(connection, home, task)
+            return _tell_task(home, task, cells, reopened, estimate_of(connection, task_id), all_cells, as_json)
 
 
 @tasks_command.command("cancel")
@@ -165,16 +168,29 @@ def _reopened(connection: "Connection", home: Home, task: "Task") -> "Sequence[R
     return () if ledger is None else ledger.reopened
 
 
-def _tell_task(home: Home, task: "Task", cells: "Sequence[Cell]", reopened: "Sequence[Reopened]", all_cells: bool, as_json: bool) -> int:
+def _tell_task(
+    home: Home,
+    task: "Task",
+    cells: "Sequence[Cell]",
+    reopened: "Sequence[Reopened]",
+    estimate: "Estimate | None",
+    all_cells: bool,
+    as_json: bool,
+) -> int:
     from srp_assets.console import hint
+    from srp_assets.console_estimate import print_estimate
     from srp_assets.console_tasks import print_ledger, print_task, timings_now
+    from srp_assets.recall.registry_estimates import estimate_json
     from srp_assets.recall.shown_task import task_summary
 
     sums = _by_object_and_period(cells, reopened)
     if as_json:
-        answer(task_summary(task) | {"cells": sums, "timings": timings_now(task, home.settings)})
+        estimated = {"estimate": None if estimate is None else estimate_json(estimate)}
+        answer(task_summary(task) | {"cells": sums, "timings": timings_now(task, home.settings)} | estimated)
     else:
         print_task(task, home.settings)
+        if estimate is not None:
+            print_estimate(estimate, task)
         print_ledger(sums, all_cells=all_cells)
         if reopened:
             hint(f"{len(reopened):,} cells are reopened by what landed later; `srp refill {task.task_id}` brings the task up to date")

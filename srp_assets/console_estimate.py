@@ -1,13 +1,18 @@
 """What people are shown of a dry run, and of an estimate beside what came out."""
 
+from typing import TYPE_CHECKING
+
 from srp_assets.console import hint, number, say, table
 from srp_assets.console_cases import show_cases
 from srp_assets.recall.batch import TaskSpec
-from srp_assets.recall.plan_estimate import DryRun
+from srp_assets.recall.registry import Task
 from srp_assets.recall.registry_estimates import Estimate
 
+if TYPE_CHECKING:
+    from srp_assets.recall.plan_estimate import DryRun
 
-def print_dry_run(task: TaskSpec, found: DryRun) -> None:
+
+def print_dry_run(task: TaskSpec, found: "DryRun") -> None:
     """Prints the pinned versions, the plan in words, what is expected, and the cases of the sample."""
     estimate = found.estimate
     say(f"{task.strategy.id} (version {task.strategy.version}) on {', '.join(task.products) or 'no product'}; nothing was queued")
@@ -37,3 +42,13 @@ def cases_text(estimate: Estimate) -> str:
         return f"{number(estimate.cases)}, exactly: all rows were looked at"
     seen = f"{estimate.sample_cases:,} in a sample of {estimate.share:.3g} of the roots" if estimate.sample_cases else "none in the sample"
     return f"about {number(estimate.cases)}, between {number(estimate.cases_low)} and {number(estimate.cases_high)} (95 %; {seen})"
+
+
+def print_estimate(estimate: Estimate, task: Task) -> None:
+    """Prints what was estimated before a task's submission beside what came out, as far as it has."""
+    ran = None if task.started_at is None or task.finished_at is None else (task.finished_at - task.started_at).total_seconds()
+    rows = [
+        ("cases", cases_text(estimate), number(task.cases)),
+        ("seconds", f"{estimate.seconds:,.1f}, alone", "" if ran is None else f"{ran:,.1f}, in its batch"),
+    ]
+    table("estimate", ("", "estimated", "came out"), rows)
