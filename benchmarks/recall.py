@@ -12,6 +12,7 @@ import argparse
 import json
 import os
 import platform as machine
+import signal
 import statistics
 import sys
 import threading
@@ -91,6 +92,8 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="file for the results")
     parser.add_argument("--only", choices=list(SECTIONS), action="append", help="these sections alone")
     arguments = parser.parse_args()
+    # Stopped from outside, it still ends the servers that it started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     console = Console()
     parts = []
     for name in arguments.only or SECTIONS:

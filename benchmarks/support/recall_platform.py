@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 PRODUCT = "aurora"
 LIST_WORDS = 100
-OCCURRING_WORDS = 3
+RARE_WORDS = 2
 TITLE = Feature(name="title_body", kind="text", type="string", parts=("title", "body"))
 TEXT = Feature(name="text", kind="text", type="string", parts=("text",))
 
@@ -47,11 +47,12 @@ AT_ONCE = 200_000
 
 
 def word_list(number: int, kind: str) -> ResolvedList:
-    """A hundred words, of which three (pairs of neutral words that stand together now and then) can occur at all."""
+    """A hundred words, most of which occur nowhere: one neutral word for posts, and pairs of such that stand together now and then."""
     chance = random.Random(f"{kind} {number}")
-    rare = [f"{first} {second}" for first, second in (chance.sample(ENGLISH, 2) for _ in range(OCCURRING_WORDS))]
-    absent = [f"{kind}{number}x{place}qz" for place in range(LIST_WORDS - len(rare))]
-    return ResolvedList(id=f"{kind}-{number}", version=1, words=tuple(dict.fromkeys(rare + absent)))
+    common = [chance.choice(ENGLISH)] if kind == "post" else []
+    rare = [f"{first} {second}" for first, second in (chance.sample(ENGLISH, 2) for _ in range(RARE_WORDS))]
+    absent = [f"{kind}{number}x{place}qz" for place in range(LIST_WORDS - len(common) - len(rare))]
+    return ResolvedList(id=f"{kind}-{number}", version=1, words=tuple(dict.fromkeys(common + rare + absent)))
 
 
 def task(number: int) -> TaskSpec:
