@@ -10,6 +10,7 @@ built before the clock starts. Tasks one by one are a sample, extrapolated: a hu
 
 import argparse
 import json
+import math
 import os
 import platform as machine
 import signal
@@ -42,6 +43,9 @@ WARM_UP = 0
 
 GROWTH = (1_000_000, 2_000_000, 4_000_000, 8_000_000)
 QUICK_GROWTH = (10_000, 20_000)
+GROWN_TASKS = 100
+CAPACITY = (10_000_000, 100_000_000, 1_000_000_000, 10_000_000_000)
+ANSWER_SECONDS = 1_800
 SKEWED, QUICK_SKEWED = 1_000_000, 10_000
 COMMENTS_PER_POST = 10
 REBUILDS_SECONDS, QUICK_REBUILDS_SECONDS = 60.0, 8.0
@@ -204,10 +208,10 @@ def merged(size: Size, console: Console) -> Part:
 
 
 def growth(size: Size, console: Console) -> Part:
-    """One batch of ten tasks over more and more comments."""
+    """One batch of 100 tasks over more and more comments, and what the rates say about many more."""
     from support.recall_platform import task
 
-    table = Table("comments", "land s", "build s", "scan s", "million rows/s scanned", title="growth, 10 tasks")
+    table = Table("comments", "land s", "build s", "scan s", "million rows/s scanned", "bytes a row", title=f"growth, {GROWN_TASKS} tasks")
     rows: list[dict[str, Any]] = []
     for comments in size.growth:
         with new_platform() as platform:
@@ -217,18 +221,55 @@ def growth(size: Size, console: Console) -> Part:
             platform.build()
             built = time.monotonic() - began - landed
             platform.timed([task(WARM_UP)])
-            runs = [platform.timed([task(number) for number in range(1, 11)]) for _ in range(size.rounds)]
+            runs = [platform.timed([task(number) for number in range(1, GROWN_TASKS + 1)]) for _ in range(size.rounds)]
             seconds = [elapsed for elapsed, _ in runs]
             scanned = runs[0][1].rows_scanned
+            files = [file for builds in platform.builds().values() for build in builds for file in build.files]
+            bytes_per_row = sum(file.bytes for file in files) / sum(file.rows for file in files)
         median = statistics.median(seconds)
         rows.append(
-            {"section": "growth", "comments": comments, "landed": landed, "built": built, "seconds": seconds, "rows_scanned": scanned}
+            {
+                "section": "growth",
+                "comments": comments,
+                "landed": landed,
+                "built": built,
+                "seconds": seconds,
+                "rows_scanned": scanned,
+                "bytes_per_row": bytes_per_row,
+            }
         )
-        table.add_row(f"{comments:,}", f"{landed:.1f}", f"{built:.1f}", f"{median:.2f}", f"{scanned / median / 1e6:.2f}")
+        table.add_row(
+            f"{comments:,}", f"{landed:.1f}", f"{built:.1f}", f"{median:.2f}", f"{scanned / median / 1e6:.2f}", f"{bytes_per_row:.0f}"
+        )
     console.print(table)
     times = size.growth[-1] / size.growth[0]
     grown = statistics.median(rows[-1]["seconds"]) / statistics.median(rows[0]["seconds"])
-    return Part(rows, [Bar(f"time over {times:g} times the comments, against {times:g} times the time", grown / times, 1.0)])
+    needed = capacity(rows[0], rows[-1], console)
+    return Part(rows + needed, [Bar(f"time over {times:g} times the comments, against {times:g} times the time", grown / times, 1.0)])
+
+
+def capacity(least: dict[str, Any], most: dict[str, Any], console: Console) -> list[dict[str, Any]]:
+    """Cores that answer the tasks of `growth` in half an hour, by what each further row cost there.
+
+    The difference of two sizes leaves out what any batch costs, whatever it reads.
+    """
+    cores = os.cpu_count() or 1
+    further_rows = most["rows_scanned"] - least["rows_scanned"]
+    further_seconds = statistics.median(most["seconds"]) - statistics.median(least["seconds"])
+    if further_seconds <= 0:
+        console.print("capacity: the sizes are too small to tell the cost of a row")
+        return []
+    rate = further_rows / (further_seconds * cores)
+    table = Table("comments", "cores", "files", title=f"{GROWN_TASKS} tasks in 30 minutes, at {rate:,.0f} rows a core-second")
+    rows = []
+    for comments in CAPACITY:
+        scanned = comments * (1 + 1 / COMMENTS_PER_POST)
+        needed = max(1, math.ceil(scanned / (rate * ANSWER_SECONDS)))
+        gigabytes = scanned * most["bytes_per_row"] / 1e9
+        rows.append({"section": "capacity", "comments": comments, "cores": needed, "gigabytes": gigabytes, "rows_per_core_second": rate})
+        table.add_row(f"{comments:,}", f"{needed:,}", f"{gigabytes:,.0f} GB")
+    console.print(table)
+    return rows
 
 
 def skew(size: Size, console: Console) -> Part:
