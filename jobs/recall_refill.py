@@ -102,11 +102,11 @@ def refill_sensor(settings: Settings, catalogue: Catalogue) -> dg.SensorDefiniti
             if known.get("state") == state and not memory:
                 return dg.SensorResult(skip_reason="nothing has changed for the tasks that follow", cursor=context.cursor)
             following = reopened_following(connection, catalogue)
-        ready, later = dict(list(following.ready.items())[: settings.recall_window_tasks]), following.waiting
-        asked, memory = due_refills(ready, memory, datetime.now(UTC))
-        cursor = json.dumps({"state": state if len(ready) == len(following.ready) else None, "asked": json.loads(cursor_of(memory))})
+        ready, waiting = following.ready, following.waiting
+        asked, memory = due_refills(ready, memory, datetime.now(UTC), at_most=settings.recall_window_tasks)
+        cursor = json.dumps({"state": state, "asked": json.loads(cursor_of(memory))})
         if not asked:
-            reason = f"{len(ready)} tasks were asked for before, {later} wait for builds" if ready or later else "nothing has reopened"
+            reason = f"{len(ready)} tasks were asked for before, {waiting} wait for builds" if ready or waiting else "nothing has reopened"
             return dg.SensorResult(skip_reason=reason, cursor=cursor)
         name = sha256(repr([(task_id, memory[task_id].as_of, memory[task_id].times) for task_id in asked]).encode()).hexdigest()[:32]
         request = dg.RunRequest(run_key=f"refill/{name}", run_config=refill_config(asked), tags={TASKS_TAG: str(len(asked))})

@@ -29,7 +29,9 @@ def reopened_following(connection: Connection, catalogue: Catalogue) -> Followin
     return Following(ready, len(reopened) - len(ready))
 
 
-def due_refills(ready: Mapping[str, str], memory: Mapping[str, Asked], now: datetime) -> tuple[list[str], dict[str, Asked]]:
+def due_refills(
+    ready: Mapping[str, str], memory: Mapping[str, Asked], now: datetime, *, at_most: int
+) -> tuple[list[str], dict[str, Asked]]:
     """The tasks to ask for now, and what to remember.
 
     A task that was asked for and would still be brought up to the same has failed: it waits twice as long each time.
@@ -38,6 +40,7 @@ def due_refills(ready: Mapping[str, str], memory: Mapping[str, Asked], now: date
         ready: what each task would be brought up to.
         memory: what was asked for before.
         now: the time.
+        at_most: so many are asked for together; others when these are done.
     """
     asked: list[str] = []
     remembered: dict[str, Asked] = {}
@@ -45,6 +48,8 @@ def due_refills(ready: Mapping[str, str], memory: Mapping[str, Asked], now: date
         before = memory.get(task_id)
         if before is not None and before.as_of == target and now < before.again_at:
             remembered[task_id] = before
+            continue
+        if len(asked) == at_most:
             continue
         times = before.times + 1 if before is not None and before.as_of == target else 1
         wait: timedelta = min(FIRST_WAIT * 2 ** min(times - 1, 16), LONGEST_WAIT)

@@ -1,38 +1,19 @@
 """Which cells of a finished task later landings reopen, and which following tasks are asked for."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 from sqlalchemy import Engine
 
 from srp_assets.recall import registry
-from srp_assets.recall.batch import Cell, needed_cells
 from srp_assets.recall.following import Following, due_refills, reopened_following
 from srp_assets.recall.registry_refills import changed_through, following_state
 from srp_assets.recall.reopened import Ledger, ledger_of
 from srp_assets.warehouse.catalogue import Catalogue
 from srp_assets.warehouse.registry import Counts, commit_ingest, open_ingest
-from srp_assets.warehouse.registry_builds import PeriodKey, current_builds
-from support.recall import add_task, built, land, later, popular
-
-
-def finished(engine: Engine, catalogue: Catalogue, *, follow: bool = False, **limits: Any) -> str:
-    """A task on posts and comments that was answered on what is built now."""
-    with engine.begin() as connection:
-        task_id = add_task(connection, catalogue, strategy=popular("post", "comment"), **limits)
-        (spec,) = registry.task_specs(connection, [task_id])
-        builds = {entity: current_builds(connection, entity=entity) for entity in catalogue.entities}
-        for name, build in needed_cells(catalogue, spec, builds):
-            marks = {"build_id": build.build_id, "through_ingest": build.through_ingest}
-            cell = Cell(task_id, name, build.product, build.period, 5, 5, 1, **marks)
-            connection.execute(registry.recall_cell.insert().values(**vars(cell)))
-        connection.execute(
-            registry.recall_task.update()
-            .where(registry.recall_task.c.task_id == task_id)
-            .values(state="done", follow=follow, cases=1, complete=True, cases_folder="cases/x", finished_at=later(9))
-        )
-    return task_id
+from srp_assets.warehouse.registry_builds import PeriodKey
+from support.finished import finished
+from support.recall import add_task, built, land, later
 
 
 def ledger(engine: Engine, catalogue: Catalogue, task_id: str) -> Ledger:
@@ -143,16 +124,16 @@ def test_following_tasks_are_ready_once_what_reopened_is_built(engine: Engine, s
 
 def test_a_task_is_asked_for_again_only_after_a_while_or_for_more() -> None:
     now = datetime(2026, 3, 1, tzinfo=UTC)
-    asked, memory = due_refills({"t-1": "0:a", "t-2": "0:a"}, {}, now)
+    asked, memory = due_refills({"t-1": "0:a", "t-2": "0:a"}, {}, now, at_most=5)
     assert asked == ["t-1", "t-2"]
-    asked, memory = due_refills({"t-1": "0:a", "t-2": "0:b"}, memory, now + timedelta(seconds=30))
+    asked, memory = due_refills({"t-1": "0:a", "t-2": "0:b"}, memory, now + timedelta(seconds=30), at_most=5)
     assert asked == ["t-2"]  # another build came
     waits = []
     for _ in range(9):
         again_at = memory["t-1"].again_at
-        assert due_refills({"t-1": "0:a"}, memory, again_at - timedelta(seconds=1))[0] == []
-        asked, memory = due_refills({"t-1": "0:a"}, memory, again_at)
+        assert due_refills({"t-1": "0:a"}, memory, again_at - timedelta(seconds=1), at_most=5)[0] == []
+        asked, memory = due_refills({"t-1": "0:a"}, memory, again_at, at_most=5)
         assert asked == ["t-1"]
         waits.append((memory["t-1"].again_at - again_at).total_seconds())
     assert waits == [120, 240, 480, 960, 1920, 3600, 3600, 3600, 3600]
-    assert due_refills({}, memory, now) == ([], {})
+    assert due_refills({}, memory, now, at_most=5) == ([], {})
