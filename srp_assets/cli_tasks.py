@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from srp_assets.cli_common import ERROR, INCOMPLETE, OK, Home, answer, iso, json_option, open_home
+from srp_assets.cli_refill import refill_command
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -40,6 +41,9 @@ def tasks_command() -> None:
     \b
     srp tasks [ID] [--cells] [--watch] [--json]
     """
+
+
+tasks_command.add_command(refill_command)
 
 
 @tasks_command.command(SHOW)
