@@ -43,6 +43,10 @@ FEW_ROWS = 1_000
 """A table with no more rows is not looked at: whoever gets all of them has them in one page of a sheet (arbitrary)."""
 
 
+OUTGROWN = 1.5
+"""An estimate says nothing of a table that has become so many times as large (arbitrary)."""
+
+
 @dataclass(frozen=True)
 class Look:
     """What was seen: the estimated share of the recalled object's rows, its lower bound with a confidence of 95 %, and the rows read."""
@@ -100,13 +104,15 @@ def require_bearable_share(
 ) -> None:
     """Refuses a task that would return more than a share of the rows of the recalled object's table.
 
-    The newest estimate of the same task decides where there is one: it knows the joins. Otherwise a quick look does.
+    The newest estimate of the same task decides where there is one, and the table has not outgrown it: it knows the joins. Otherwise a
+    quick look does.
 
     Raises:
         Conflict: saying how many there would be, and what to do.
     """
     kept = newest_estimate(connection, task)
-    if kept is not None:
+    rows = sum(file.rows for _, file in _files(plan_of(catalogue, [task]), task.strategy.recall, builds))
+    if kept is not None and rows <= OUTGROWN * kept[1].recalled_rows:
         estimate = kept[1]
         if estimate.share_of_all(estimate.cases_low) > limit:
             share = f"{estimate.share_of_all(estimate.cases):.0%} of all {estimate.recalled_rows:,} rows of {task.strategy.recall}"

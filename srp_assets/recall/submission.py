@@ -7,7 +7,6 @@ from sqlalchemy import Connection
 
 from srp_assets.errors import InvalidInput, nearest
 from srp_assets.recall.batch import TaskSpec, needed_ranges
-from srp_assets.recall.realtime import require_basic_features
 from srp_assets.recall.registry import add_task
 from srp_assets.recall.registry_estimates import link_estimate, newest_estimate
 from srp_assets.recall.tasks import new_task_id
@@ -97,6 +96,8 @@ def queue(
         InvalidInput: if the strategy cannot run in real time.
     """
     if realtime:
+        from srp_assets.recall.realtime import require_basic_features  # brings pyspark: half a second that other tasks need not wait
+
         require_basic_features(task.strategy)
     add_task(
         connection,
