@@ -5,9 +5,19 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Engine
 
+from srp_assets.errors import Conflict
 from srp_assets.recall import registry
+from srp_assets.recall.batch import Cell
 from srp_assets.recall.following import Following, due_refills, reopened_following
-from srp_assets.recall.registry_refills import changed_through, following_state
+from srp_assets.recall.registry_refills import (
+    Refill,
+    changed_through,
+    following_state,
+    record_refill,
+    refill,
+    refilled_since,
+    refills,
+)
 from srp_assets.recall.reopened import Ledger, ledger_of
 from srp_assets.warehouse.catalogue import Catalogue
 from srp_assets.warehouse.registry import Counts, commit_ingest, open_ingest
@@ -28,6 +38,11 @@ def reopened(engine: Engine, catalogue: Catalogue, task_id: str) -> set[tuple[st
     return {
         (cell.object, cell.period.period, cell.scanned is None, bool(cell.build_id)) for cell in ledger(engine, catalogue, task_id).reopened
     }
+
+
+@pytest.fixture
+def engine(any_registry: Engine) -> Engine:
+    return any_registry
 
 
 @pytest.fixture
@@ -120,6 +135,33 @@ def test_following_tasks_are_ready_once_what_reopened_is_built(engine: Engine, s
     assert len(set(states)) == 3
     assert look() == ready
     assert states[-1] == states[-2]  # nothing has changed, so nobody needs to look
+
+
+@pytest.mark.usefixtures("periods")
+def test_a_refill_switches_all_of_a_task_at_once_and_only_once(engine: Engine, sample_catalogue: Catalogue) -> None:
+    task_id, other = (finished(engine, sample_catalogue) for _ in range(2))
+    with engine.begin() as connection:
+        land(connection, "post", "2024-02")
+        build = built(connection, "post", "2024-02")
+        untouched = registry.cells(connection, other)
+        before = registry.cells(connection, task_id)
+    renewed = Cell(task_id, "post", "aurora", "2024-02", 7, 7, 2, 0, build.build_id, build.through_ingest)
+    done = Refill(task_id, 1, "cases/x/refills/1", 1, 0, 2, 2, 1, 3, later(20), later(21), None)
+    outcome = registry.Outcome(task_id, 4, complete=True, note=None)
+    with engine.begin() as connection:
+        record_refill(connection, done, outcome, cases_folder="cases/x/refills/1/cases", cells=[renewed])
+    assert reopened(engine, sample_catalogue, task_id) == set()
+    with pytest.raises(Conflict, match="refilled meanwhile"), engine.begin() as connection:
+        record_refill(connection, done, outcome, cases_folder="cases/y", cells=[])
+    with engine.connect() as connection:
+        task = registry.task(connection, task_id)
+        assert (task.refills, task.refilled_at, task.cases, task.cases_folder) == (1, later(21), 4, "cases/x/refills/1/cases")
+        kept = [cell for cell in before if (cell.object, cell.period) != ("post", "2024-02")]
+        assert sorted(registry.cells(connection, task_id), key=str) == sorted([*kept, renewed], key=str)
+        assert registry.cells(connection, other) == untouched
+        assert (refill(connection, task), refills(connection, task_id)) == (done, [done])
+        assert refilled_since(connection, later(21)) == {task.batch_id}
+        assert refilled_since(connection, later(22)) == set()
 
 
 def test_a_task_is_asked_for_again_only_after_a_while_or_for_more() -> None:
