@@ -35,7 +35,7 @@ OUT_UINT64S = types.Array(types.uint64, 1, "C")
 """What kernels write."""
 
 _SIMPLE = ("double_array", "grams", "symbols", "skip_kernel", "scan_kernel", "stride_kernel")
-_FILES = ("kernels.py", "hits.py", *(f"simple/{name}.py" for name in _SIMPLE))
+_FILES = ("kernels.py", "hits.py", "similar/signatures.py", *(f"simple/{name}.py" for name in _SIMPLE))
 _DIGEST = hashlib.sha256(b"".join(pkgutil.get_data("srp_assets.wordlists", file) or b"" for file in _FILES)).hexdigest()[:16]
 
 _WITHOUT_REFERENCES = {"nogil": True, "_nrt": False}

@@ -36,6 +36,9 @@ MAX_ROWS = 1 << 16
 BLOCK = 64
 """Words that are compared at once with the same texts: enough for rapidfuzz to compare several in one go, few enough to have one length."""
 
+INEXACT = 1e-5
+"""By more than this no similarity in float32 is wrong."""
+
 Int64s = npt.NDArray[np.int64]
 
 _NOTHING = np.empty(0, np.int64)
@@ -185,7 +188,18 @@ class _Group:
         if not len(rows):
             return
         words, chosen = [self.words[place] for place in places], [texts[row] for row in rows.tolist()]
-        most = max(word.limit.most_edits for word in words)
-        edits = cdist([word.text for word in words], chosen, scorer=Levenshtein.distance, score_cutoff=most, dtype=np.int32, workers=1)
-        for place, of_word in zip(places, edits, strict=True):
-            yield place, rows[of_word <= self._allowed(place, column.lengths[rows])]
+        # Thresholds are decimal numbers and similarities are not exact: what is near is counted in edits.
+        near = min(word.limit.threshold for word in words) - INEXACT
+        similarity = cdist(
+            [word.text for word in words],
+            chosen,
+            scorer=Levenshtein.normalized_similarity,
+            score_cutoff=max(0.0, near),
+            dtype=np.float32,
+            workers=1,
+        )
+        for place, of_word in zip(places, similarity >= near, strict=True):
+            some = np.flatnonzero(of_word)
+            text = self.words[place].text
+            edits = np.fromiter((Levenshtein.distance(text, chosen[number]) for number in some.tolist()), np.int64, len(some))
+            yield place, rows[some[edits <= self._allowed(place, column.lengths[rows[some]])]]

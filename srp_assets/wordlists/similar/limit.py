@@ -36,6 +36,11 @@ class Limit(NamedTuple):
         return np.array([self.edits(length) for length in longer.tolist()], np.int64)
 
     @property
+    def threshold(self) -> float:
+        """The least similarity, about."""
+        return 1 - self.numerator / self.denominator
+
+    @property
     def most_edits(self) -> int:
         """The edits that are allowed for any text."""
         return self.edits(self.longest)

@@ -4,11 +4,14 @@ Characters and pairs share bits, which can hide that one is lacking, and never p
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
+from numba import types
+from numba.extending import intrinsic
 
+from srp_assets.wordlists.kernels import INT64S, OUT_INT64S, UINT64S, Array, Number, inlined, kernel
 from srp_assets.wordlists.text_column import TextColumn
 
 CHARACTER_BITS = 128
@@ -20,6 +23,8 @@ WORTHWHILE = 0.3
 """If more of a sample of texts pass, signatures save nothing: rapidfuzz compares many words at once nearly as fast (measured)."""
 
 _MIXED = np.uint64(0x9E3779B97F4A7C15)
+
+_TEXTS = types.Array(types.uint64, 2, "C", readonly=True)
 
 Int64s = npt.NDArray[np.int64]
 Bits = npt.NDArray[np.uint64]
@@ -74,24 +79,49 @@ class Signatures(NamedTuple):
         Returns:
             The texts, counted from `begin`; None if a sample shows that most would pass.
         """
-        sample = np.arange(0, end - begin, max(1, (end - begin) // SAMPLE))
-        if len(sample) >= SAMPLE and len(self._passing(begin, sample, words, word, edits)) > WORTHWHILE * len(sample):
+        step = max(1, (end - begin) // SAMPLE)
+        if step > 1 and len(self._passing(begin, end, step, words, word, edits)) > WORTHWHILE * ((end - begin) // step):
             return None
-        return self._passing(begin, np.arange(end - begin), words, word, edits)
+        return self._passing(begin, end, 1, words, word, edits)
 
-    def _passing(self, begin: int, some: Int64s, words: "Signatures", word: int, edits: Int64s) -> Int64s:
-        some = some[_lacking(self.characters[:, begin + some], words.characters[:, word]) <= edits[some]]
-        return some[_lacking(self.pairs[:, begin + some], words.pairs[:, word]) <= 2 * edits[some]]
+    def _passing(self, begin: int, end: int, step: int, words: "Signatures", word: int, edits: Int64s) -> Int64s:
+        passing = np.empty(max(0, end - begin) // step + 1, np.int64)
+        characters, pairs = np.ascontiguousarray(words.characters[:, word]), np.ascontiguousarray(words.pairs[:, word])
+        return passing[: _note_passing(self.characters, self.pairs, begin, end, step, characters, pairs, edits, passing)]
 
 
-def _lacking(texts: Bits, word: Bits) -> Int64s:
-    """How many bits of the word each text lacks, or the word of the text, whichever are more."""
-    of_word = np.zeros(texts.shape[1], np.int64)
-    of_text = np.zeros(texts.shape[1], np.int64)
-    for text_bits, word_bits in zip(texts, word, strict=True):
-        of_word += np.bitwise_count(word_bits & ~text_bits)
-        of_text += np.bitwise_count(text_bits & ~word_bits)
-    return np.maximum(of_word, of_text)
+@intrinsic
+def _bits_of(_context: Any, number: Any) -> Any:
+    """How many bits of a number are set."""
+
+    def generated(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return builder.ctpop(arguments[0])
+
+    return types.uint64(number), generated
+
+
+@inlined
+def _lacking(texts: Array, text: Number, word: Array) -> Number:
+    """How many bits of the word a text lacks, or the word of the text, whichever are more."""
+    of_word, of_text = np.uint64(0), np.uint64(0)
+    for number in range(len(word)):
+        of_word += _bits_of(word[number] & ~texts[number, text])
+        of_text += _bits_of(texts[number, text] & ~word[number])
+    return np.int64(max(of_word, of_text))
+
+
+@kernel(types.int64(_TEXTS, _TEXTS, types.int64, types.int64, types.int64, UINT64S, UINT64S, INT64S, OUT_INT64S))
+def _note_passing(
+    characters: Array, pairs: Array, begin: int, end: int, step: int, of_word: Array, pairs_of_word: Array, edits: Array, passing: Array
+) -> int:
+    """Notes every so many texts that a word may be made of, counted from `begin`; answers how many."""
+    count = 0
+    for text in range(begin, end, step):
+        most = edits[text - begin]
+        if _lacking(characters, text, of_word) <= most and _lacking(pairs, text, pairs_of_word) <= 2 * most:
+            passing[count] = text - begin
+            count += 1
+    return count
 
 
 def _bits(rows: Int64s, values: npt.NDArray[np.uint64], count: int, width: int) -> Bits:
