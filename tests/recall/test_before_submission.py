@@ -227,8 +227,8 @@ def test_nothing_of_spark_is_loaded_to_submit(home: Home) -> None:
     code = (
         "import sys\n"
         "from srp_assets.cli import run\n"
-        "assert run(['submit', 'fitness-posts']) == 0\n"
-        "print([name for name in sys.modules if name.split('.')[0] in ('pyspark', 'dagster')])"
+        "assert run(['submit', 'under-all-posts']) == 1\n"
+        "print([name for name in sys.modules if name.split('.')[0] == 'pyspark'])"
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ended.stdout.splitlines()[-1] == "[]"
