@@ -109,14 +109,10 @@ def _stale(home: Home, entity: str | None, products: Sequence[str], since: datet
 def _without_hits(
     home: Home, keys: "Sequence[PeriodKey]", entity: str | None, products: Sequence[str], since: datetime | None, before: datetime | None
 ) -> "list[PeriodKey]":
-    """The periods in which the standing lists are to be looked for: those that will be built, and built ones in which they were not."""
-    from srp_assets.strategy.standing import periods_without_hits, standing_lists
-    from srp_assets.wordlists.standing.lists import entities_with_texts
+    from srp_assets.strategy.standing import periods_to_look_into
 
     with home.engine.connect() as connection:
-        stale = periods_without_hits(connection, home.catalogue, **_limits(home, entity, products, since, before))
-        texts = entities_with_texts(home.catalogue) if standing_lists(connection, home.catalogue) else []
-    return sorted({*stale, *(key for key in keys if key.entity in texts)})
+        return periods_to_look_into(connection, home.catalogue, keys, **_limits(home, entity, products, since, before))
 
 
 def _limits(home: Home, entity: str | None, products: Sequence[str], since: datetime | None, before: datetime | None) -> dict[str, Any]:

@@ -31,7 +31,8 @@ def recall_command(at_once: bool, as_json: bool) -> int:
     """Run the waiting tasks without the daemon: `srp recall --now`.
 
     Builds what they need, merges them into one batch as the sensor would, and runs it through Dagster, so that the UI shows it. A batch
-    that fails is tried again. Exit code 1 if a task failed, 3 if one is not complete.
+    that fails is tried again. Then the standing word lists are looked for where they were not, for the next tasks. Exit code 1 if a task
+    failed, 3 if one is not complete.
     """
     from srp_assets.console import hint, progress, say
     from srp_assets.console_tasks import print_tasks
@@ -45,6 +46,7 @@ def recall_command(at_once: bool, as_json: bool) -> int:
 
         with LocalRuns(home, progress=report) as runs:
             batch_ids = runs.recall_now()
+            not_kept = runs.keep_hits()
     with open_home() as home:
         unheard = tell_ended(home.engine, home.settings).problem
         tasks = _tasks_of(home, batch_ids)
@@ -57,6 +59,8 @@ def recall_command(at_once: bool, as_json: bool) -> int:
         say("no task waits; `srp submit STRATEGY` queues one")
     if unheard is not None and not as_json:
         hint(f"not every end of a task could be told to SRP_NOTIFY_URL: {unheard}; the daemon tries again")
+    if not_kept is not None and not as_json:
+        hint(f"the standing word lists could not be looked for: {not_kept}; `srp build` tries again")
     if any(task.state == "failed" for task in tasks):
         return ERROR
     return INCOMPLETE if waiting or any(task.state == "done" and not task.complete for task in tasks) else OK

@@ -22,6 +22,7 @@ from srp_assets.definitions import build_definitions
 from srp_assets.errors import SrpError, Unavailable
 from srp_assets.partitions import RECALL_BATCHES
 from srp_assets.recall.claims import claim_window, waiting_tasks
+from srp_assets.strategy.standing import periods_to_look_into, periods_without_hits
 from srp_assets.warehouse.assets import BuildConfig, table_key
 from srp_assets.warehouse.registry_builds import PeriodKey, stale_periods
 from srp_assets.wordlists.assets import hits_key
@@ -87,10 +88,24 @@ class LocalRuns:
             raise _failure(result)
 
     def build_everything(self) -> None:
-        """Builds everything that landed and is not built."""
+        """Builds everything that landed and is not built, and looks for the standing word lists wherever they were not looked for."""
         with self._home.engine.connect() as connection:
             keys = stale_periods(connection)
-        self.build(keys)
+            hits = periods_to_look_into(connection, self._home.catalogue, keys)
+        self.build(keys, hits)
+
+    def keep_hits(self) -> SrpError | None:
+        """Looks for the standing word lists wherever they were not looked for, as the daemon's sensor would; why that failed, if it did.
+
+        Answers never wait for this: it comes after them, for the next ones.
+        """
+        with self._home.engine.connect() as connection:
+            hits = periods_without_hits(connection, self._home.catalogue)
+        try:
+            self.build((), hits)
+        except SrpError as error:
+            return error
+        return None
 
     def tick(self) -> Sequence[dg.RunRequest]:
         """Evaluates the sensor as the daemon does; returns the runs that it asks for."""
@@ -135,7 +150,6 @@ class LocalRuns:
         )
         _stop_if_interrupted(result)
         return bool(result.success)
-
 
     def refill(self, task_ids: Sequence[str]) -> None:
         """Refills finished tasks in one run.

@@ -17,6 +17,8 @@ from srp_assets.recall.shown_task import task_timings
 from srp_assets.settings import Settings
 from srp_assets.warehouse.catalogue import Catalogue
 from srp_assets.warehouse.storage import Storage
+from srp_assets.wordlists.assets import hits_key
+from srp_assets.wordlists.standing.lists import entities_with_texts
 
 CASES = dg.AssetKey(["recall", "cases"])
 
@@ -45,14 +47,15 @@ TASK_COLUMNS = dg.TableSchema(
 
 def recall_assets(settings: Settings, catalogue: Catalogue, *, progress: Progress | None = None) -> list[dg.AssetsDefinition]:
     """The assets of this domain; `progress` is told how far a batch is, where somebody watches."""
-    whole_tables = [
-        dg.AssetDep(dg.AssetKey(["warehouse", entity]), partition_mapping=dg.AllPartitionMapping()) for entity in catalogue.entities
-    ]
+    tables = [dg.AssetKey(["warehouse", entity]) for entity in catalogue.entities]
+    # Hits are used where they are kept; a batch never waits for them.
+    hits = [hits_key(entity) for entity in entities_with_texts(catalogue)]
+    read = [dg.AssetDep(key, partition_mapping=dg.AllPartitionMapping()) for key in (*tables, *hits)]
 
     @dg.asset(
         key=CASES,
         partitions_def=RECALL_BATCHES,
-        deps=whole_tables,
+        deps=read,
         group_name="recall",
         kinds={"spark", "parquet"},
         owners=["team:recall"],

@@ -1,7 +1,8 @@
 """The standing word lists of today, and the periods whose kept hits are not those of them."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from hashlib import sha256
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -52,6 +53,20 @@ def periods_without_hits(
             digest = hits_digest(text_features(catalogue.entities[name]), lists)
             found += stale_hits(connection, entity=name, digest=digest, products=products, first=first, last=last)
     return found
+
+
+def periods_to_look_into(connection: Connection, catalogue: Catalogue, built: Iterable[PeriodKey], **limits: Any) -> list[PeriodKey]:
+    """The periods in which the standing lists are to be looked for: those that will be built, and built ones in which they were not.
+
+    Args:
+        connection: to the registry.
+        catalogue: of the home.
+        built: the periods that will be built.
+        limits: as of `periods_without_hits`.
+    """
+    stale = periods_without_hits(connection, catalogue, **limits)
+    texts = entities_with_texts(catalogue) if standing_lists(connection, catalogue) else []
+    return sorted({*stale, *(key for key in built if key.entity in texts)})
 
 
 def standing_state(connection: Connection, catalogue: Catalogue) -> str:
