@@ -100,8 +100,8 @@ def merge(reads: Reads, limits: Limits) -> list[list[str]]:
     groups.sort(key=lambda group: place[group[1][0]])
     if idle:
         smallest = min(groups, key=lambda group: group[0], default=None)
-        if smallest is None:
-            groups = [(0, part) for part in _of_bounded_cost(idle, 0, limits.cost)]
+        if smallest is None or len(smallest[1]) + len(idle) > MOST_TASKS:
+            groups += [(0, part) for part in _of_bounded_cost(idle, 0, limits.cost)]
         else:
             smallest[1].extend(idle)
             smallest[1].sort(key=place.__getitem__)

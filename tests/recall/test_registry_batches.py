@@ -360,6 +360,18 @@ def test_a_removed_batch_keeps_its_counts_and_says_so(engine: Engine, batch_id: 
         begin(engine, batch_id)
 
 
+def test_batches_that_were_split_or_cancelled_are_removed_as_others_are(engine: Engine, batch_id: str) -> None:
+    for _ in range(2):
+        fail(engine, begin(engine, batch_id))
+    first, second = alone(engine)
+    with engine.begin() as connection:
+        cancel_task(connection, registry.tasks(connection, batch_id=first.batch_id)[0].task_id, now=later(6))
+        for ended in (batch_id, first.batch_id):
+            remove_batch(connection, ended, note="cases removed after 30 days")
+    finish(engine, begin(engine, second.batch_id))
+    assert [states(engine, name)[0] for name in (batch_id, first.batch_id, second.batch_id)] == ["removed", "removed", "done"]
+
+
 def test_names_that_nothing_has(engine: Engine, batch_id: str) -> None:
     with engine.connect() as connection:
         task_id = registry.tasks(connection)[0].task_id
