@@ -21,7 +21,7 @@ from srp_assets.warehouse.catalogue import Catalogue, Entity, Relation
 from srp_assets.warehouse.registry_builds import Build
 from srp_assets.warehouse.row_hash import row_hashes
 from srp_assets.warehouse.scan_units import ScanUnit, read_unit, spread, unit_of
-from srp_assets.warehouse.schema import ARROW_TYPES
+from srp_assets.warehouse.schema import ARROW_TYPES, TIMESTAMP
 from srp_assets.warehouse.storage import Storage
 from srp_assets.wordlists.registry import StandingHits
 
@@ -69,14 +69,20 @@ class BuiltRows:
         self._current = current
         self._replaced = replaced
         self._limit = limit
-        self._known: dict[tuple[str, frozenset[BuildPair], tuple[str, ...]], Touches] = {}
+        self._known: dict[tuple[str, frozenset[BuildPair], tuple[str, ...]], Touches | TooMany] = {}
 
     def changed(self, entity: str, pairs: Iterable[BuildPair], columns: Sequence[str]) -> Touches:
         """See `touched.Rows`; what was asked once is known."""
         asked = (entity, frozenset(pairs), tuple(columns))
         if asked not in self._known:
-            self._known[asked] = self._changed(*asked)
-        return {values: set(builds) for values, builds in self._known[asked].items()}
+            try:
+                self._known[asked] = self._changed(*asked)
+            except TooMany as too_many:
+                self._known[asked] = too_many
+        known = self._known[asked]
+        if isinstance(known, TooMany):
+            raise known
+        return {values: set(builds) for values, builds in known.items()}
 
     def _changed(self, entity: str, pairs: frozenset[BuildPair], columns: tuple[str, ...]) -> Touches:
         by_id = {build.build_id: build for build in self._current.get(entity, ())}
@@ -170,26 +176,39 @@ def _differing_rows(
 def differing_rows(
     storage: Storage, entity: Entity, comparison: Comparison, columns: Sequence[str], schema: pa.Schema
 ) -> Iterator[pa.RecordBatch]:
-    """Some columns of the rows that only one of two builds has in a bucket; rows are told apart by the hash of all their columns."""
-    sides = [_hashed(storage, entity, units, columns) for units in (comparison.before, comparison.after)]
-    for own, other in (sides, sides[::-1]):
-        rows, hashes = own
-        only_here = rows.filter(pc.invert(pc.is_in(hashes, value_set=other[1])))
+    """Some columns of the rows that only one of two builds has in a bucket."""
+    before, after = (_identified(storage, entity, units, columns) for units in (comparison.before, comparison.after))
+    for own, other in ((before, after), (after, before)):
+        identity = [name for name in own.column_names if name.startswith(IDENTITY)]
+        only_here = own.join(other.select(identity), keys=identity, join_type="left anti", use_threads=False)
         build = pa.repeat(pa.scalar(comparison.build, pa.int64()), only_here.num_rows)
         differing = pa.table([build, *(only_here.column(name) for name in columns)], schema=schema)
-        yield from differing.group_by(schema.names).aggregate([]).select(schema.names).cast(schema).to_batches()
+        yield from differing.group_by(schema.names, use_threads=False).aggregate([]).select(schema.names).to_batches()
 
 
-def _hashed(storage: Storage, entity: Entity, units: Sequence[ScanUnit], columns: Sequence[str]) -> tuple[pa.Table, pa.Array]:
-    """Some columns of all rows of some files, and the hash of each row."""
-    kept, hashes = [], []
+IDENTITY = "_identity"
+
+
+def _identified(storage: Storage, entity: Entity, units: Sequence[ScanUnit], columns: Sequence[str]) -> pa.Table:
+    """Some columns of all rows of some files, and what tells whether a row of another build is the same.
+
+    That is its key and when it landed: rows of a key that land together are settled together, so every build after them has the same one.
+    Where rows may wait for their root, one that landed with another may be settled later: there it is the hash of all columns.
+    """
+    keys = [pa.field(f"{IDENTITY}_{name}", ARROW_TYPES[entity.columns[name].value_type]) for name in entity.key]
+    of_version = [*keys, pa.field(f"{IDENTITY}_landed_at", TIMESTAMP)] if entity.root is None else [pa.field(IDENTITY, pa.binary(16))]
+    schema = pa.schema([*of_version, *(_field(entity, name) for name in columns)])
+    read = [*entity.key, "landed_at", *columns] if entity.root is None else list(entity.columns)
+    kept = []
     for unit in units:
-        for batch in read_unit(storage, unit, list(entity.columns)):
-            halves = np.ascontiguousarray(row_hashes(entity, {name: batch.column(name) for name in entity.columns}))
-            hashes.append(pa.Array.from_buffers(pa.binary(16), batch.num_rows, [None, pa.py_buffer(halves)]))
-            kept.append(batch.select(list(columns)))
-    schema = pa.schema([_field(entity, name) for name in columns])
-    return pa.Table.from_batches(kept, schema=schema), pa.chunked_array(hashes, pa.binary(16)).combine_chunks()
+        for batch in read_unit(storage, unit, list(dict.fromkeys(read))):
+            if entity.root is None:
+                identity = [batch.column(name) for name in (*entity.key, "landed_at")]
+            else:
+                halves = np.ascontiguousarray(row_hashes(entity, {name: batch.column(name) for name in entity.columns}))
+                identity = [pa.Array.from_buffers(pa.binary(16), batch.num_rows, [None, pa.py_buffer(halves)])]
+            kept.append(pa.RecordBatch.from_arrays([*identity, *(batch.column(name) for name in columns)], schema=schema))
+    return pa.Table.from_batches(kept, schema=schema)
 
 
 def _joining_rows(

@@ -10,15 +10,17 @@ from sqlalchemy import Engine
 
 from srp_assets.errors import InvalidInput
 from srp_assets.recall import registry
-from srp_assets.recall.batch import TaskSpec
+from srp_assets.recall.batch import TaskSpec, needed_ranges
+from srp_assets.recall.claims import claim_window
 from srp_assets.recall.submission import submit
 from srp_assets.settings import PROJECT_ROOT, Settings
 from srp_assets.strategy.apply import apply_documents
 from srp_assets.warehouse.catalogue import Catalogue, load_catalogue
+from srp_assets.warehouse.registry import last_ingest
 from srp_assets.warehouse.registry_builds import stale_periods
 from support.generators import batches, ingests
 from support.growing_world import GrowingWorld
-from support.recall import later, popular
+from support.recall import add_task, built, land, later, popular
 from support.specs import task_specs
 
 if TYPE_CHECKING:
@@ -91,6 +93,22 @@ def test_a_row_that_waits_for_its_root_is_not_there_before_it(spark: "SparkSessi
     assert [case["id"] for case in found] == ["7"]
     assert found == world.expected(behind)
     world.close()
+
+
+def test_tasks_in_real_time_are_ready_at_once_and_in_batches_of_their_own(
+    engine: Engine, settings: Settings, sample_catalogue: Catalogue
+) -> None:
+    with engine.begin() as connection:
+        land(connection, "post", "2024-01")
+        built(connection, "post", "2024-01")
+        normal = add_task(connection, sample_catalogue)
+        land(connection, "post", "2024-02")
+        add_task(connection, sample_catalogue)  # waits for the build
+        quick = TaskSpec(task_id="quick", strategy=popular("post"), products=("aurora",))
+        needs = needed_ranges(sample_catalogue, quick)
+        registry.add_task(connection, quick, needs=needs, as_of_ingest=last_ingest(connection), now=later(0), realtime=True)
+        claim = claim_window(connection, settings, now=later(1), at_once=True)
+    assert sorted(claim.batches.values()) == sorted([("quick",), (normal,)])
 
 
 def test_a_strategy_that_asks_for_kept_hits_is_refused(engine: Engine, sample_catalogue: Catalogue, tmp_path: Path) -> None:

@@ -1,5 +1,8 @@
 """Refills on a real small world: the task afterwards is the task run anew; what no longer holds is kept, and says why."""
 
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -17,7 +20,7 @@ from srp_assets.recall.refilled_cases import read_withdrawn
 from srp_assets.recall.registry_refills import Refill, refill, refills
 from srp_assets.recall.reopened import ledgers
 from srp_assets.recall.service import forget_old
-from srp_assets.settings import Settings
+from srp_assets.settings import PROJECT_ROOT, Settings
 from srp_assets.warehouse.catalogue import Catalogue
 from srp_assets.warehouse.registry_builds import current_builds
 from support.generators import Ingest, batches, ingests
@@ -28,6 +31,28 @@ from support.world import comment, post
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
+
+CHILD = """
+import os, signal, sys
+from resources.registry_database import open_registry
+from resources.spark import open_session
+from srp_assets.recall import refill
+from srp_assets.recall.service import Workshop
+from srp_assets.settings import PROJECT_ROOT, Settings
+from srp_assets.warehouse.catalogue import load_catalogue
+from srp_assets.warehouse.storage import Storage
+
+def record_and_die(*arguments, **more):
+    record(*arguments, **more)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+record, refill.record_refill = refill.record_refill, record_and_die
+settings = Settings()
+storage, catalogue = Storage(settings.warehouse_location), load_catalogue(settings.catalogue)
+workshop = Workshop(open_registry(settings), storage, catalogue, settings, lambda: open_session(settings))
+refill.refill_tasks(workshop, ["liked"])
+"""
+"""A process that is killed in the transaction that records a refill."""
 
 EXAMPLE_COST = 25
 """An example here lands, builds, scans and joins twice: it takes the place of this many cheap ones."""
@@ -204,3 +229,23 @@ def test_of_two_refills_at_once_one_counts(world: GrowingWorld, monkeypatch: pyt
     assert not world.storage.exists(f"cases/{task.batch_id}")
     with pytest.raises(NotFound, match="cases removed after 30 days"):
         refill_tasks(world.workshop, ["posts"])
+
+
+@pytest.mark.nightly
+def test_a_refill_that_is_killed_leaves_the_task_as_it_was(
+    spark: "SparkSession", settings_with_spark: Settings, sample_catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = GrowingWorld(spark, settings_with_spark, sample_catalogue)
+    land(world, post=[post(1, likes=20)], comment=[comment(11, 1)])
+    before = world.run([TASK])["liked"]
+    land(world, post=[newer(post(1), like_count=0)], comment=[comment(12, 1)])
+    task = world.task("liked")
+    monkeypatch.setenv("SRP_HOME", str(world.workshop.settings.home))
+    child = subprocess.run([sys.executable, "-c", CHILD], cwd=PROJECT_ROOT, capture_output=True, text=True, timeout=200)
+    assert child.returncode == -signal.SIGKILL, child.stderr[-2000:]
+    assert world.task("liked") == task
+    assert world.cases("liked") == before
+    done = refilled(world, "liked")
+    assert (done.number, done.withdrawn) == (1, 1)
+    assert world.cases("liked") == world.expected(TASK) == []
+    world.close()
