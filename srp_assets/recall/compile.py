@@ -183,7 +183,6 @@ def carried_columns(plan: BatchPlan, entity_name: str) -> tuple[str, ...]:
     for place in plan.places_of(entity_name):
         needed |= set(join_columns(plan.catalogue, place.group.objects, place.object))
         needed |= {part for node in place.logic for feature in text_features(node) for part in feature.parts}
-        needed |= {part for node in place.logic for rule in rules_of(node) if rule.match == "sampled" for part in rule.feature.parts}
         if place.object == place.group.recall:
             needed |= {entity.bucket_key, *entity.case_columns}
     return _ordered(entity, needed)
