@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 
 from srp_assets.cli import run
 from srp_assets.cli_runs import LocalRuns
+from srp_assets.errors import Unavailable
 from srp_assets.settings import Settings
 from srp_assets.warehouse.registry_builds import PeriodKey
 from support.documents import write
@@ -67,3 +68,27 @@ def test_build_looks_for_standing_lists(srp: Srp, engine: Engine, tmp_path: Path
     srp("build", "--from", "2024-02", "--to", "2024-03")
     srp("build", "--entity", "post")
     assert asked == [([], [january, march]), ([february], [january, february, march]), ([february], [february])]
+
+
+def test_recall_looks_for_standing_lists_once_it_has_answered(srp: Srp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where they were not looked for; that this fails takes nothing from the answers."""
+    done: list[object] = []
+
+    def build(self: LocalRuns, keys: Any, hits: Any = ()) -> None:
+        done.append((list(keys), list(hits)))
+        if hits:
+            raise Unavailable("the disk is full")
+
+    def run_claimed(self: LocalRuns) -> list[str]:
+        done.append("answered")
+        return []
+
+    monkeypatch.setattr(LocalRuns, "build", build)
+    monkeypatch.setattr(LocalRuns, "run_claimed", run_claimed)
+    assert "standing" not in srp("recall", "--now")
+    assert done == [([], []), "answered", ([], [])]
+    srp("apply", write(tmp_path, STANDING))
+    done.clear()
+    said = srp("recall", "--now")
+    assert "the standing word lists could not be looked for: the disk is full" in " ".join(said.split())
+    assert done == [([], []), "answered", ([], [PeriodKey("comment", "aurora", f"2024-0{month}") for month in (1, 3)])]

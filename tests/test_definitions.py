@@ -47,9 +47,13 @@ def test_every_asset_has_a_blocking_check(definitions: dg.Definitions) -> None:
     assert blocking == {**tables, **hits, "recall/cases": {"complete"}}
 
 
-def test_cases_come_from_every_table(definitions: dg.Definitions) -> None:
+def test_cases_come_from_every_table_and_the_hits_beside_it(definitions: dg.Definitions) -> None:
     node = definitions.resolve_asset_graph().get(dg.AssetKey(["recall", "cases"]))
-    assert {key.to_user_string() for key in node.parent_keys} == {"warehouse/post", "warehouse/comment", "warehouse/user"}
+    entities = ("post", "comment", "user")
+    assert {key.to_user_string() for key in node.parent_keys} == {
+        *(f"warehouse/{entity}" for entity in entities),
+        *(f"wordlists/{entity}_hits" for entity in entities),
+    }
 
 
 def test_jobs_sensors_and_schedules(definitions: dg.Definitions) -> None:
