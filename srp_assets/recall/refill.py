@@ -69,6 +69,7 @@ def refill_tasks(
         for ledger in reopened:
             _require_builds(ledger)
         pins = current_pins(connection, workshop.catalogue, [ledger.spec for ledger in reopened])
+        _require_pins(reopened, pins)
         replaced = _replaced_builds(connection, workshop.storage, reopened)
         before = {ledger.task.task_id: refill(connection, ledger.task) for ledger in reopened}
     found: dict[str, Refill | None] = dict.fromkeys([task.task_id for task in tasks])
@@ -105,6 +106,14 @@ def _require_builds(ledger: Ledger) -> None:
             where=ledger.task.task_id,
             remedy="run `srp build`",
         )
+
+
+def _require_pins(reopened: Sequence[Ledger], pins: Pins) -> None:
+    """PostgreSQL shows each query what was committed before it: between two of them a build may have come."""
+    pinned = {build.build_id for builds in pins.builds.values() for build in builds}
+    for ledger in reopened:
+        if not {cell.build_id for cell in ledger.reopened} <= pinned:
+            raise Conflict("a period was built again at this moment", where=ledger.task.task_id, remedy="refill it again")
 
 
 def _replaced_builds(connection: Connection, storage: Storage, reopened: Sequence[Ledger]) -> dict[int, Build]:

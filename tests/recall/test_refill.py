@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from srp_assets.errors import Conflict, NotFound
-from srp_assets.recall import registry
+from srp_assets.recall import plan_batch, registry
 from srp_assets.recall.batch import TaskSpec
 from srp_assets.recall.refill import refill_tasks
 from srp_assets.recall.refilled_cases import read_withdrawn
@@ -201,16 +201,15 @@ def test_where_the_old_build_is_gone_everything_is_evaluated_again(world: Growin
 
 def test_of_two_refills_at_once_one_counts(world: GrowingWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     land(world, post=[post(4, likes=20, month=2)])
-    run_batch = __import__("srp_assets.recall.plan_batch", fromlist=["run_batch"]).run_batch
-    inner: list[Refill] = []
+    run_batch, calls = plan_batch.run_batch, []
 
     def another_is_quicker(*arguments: Any, **options: Any) -> Any:
-        if not inner:
-            inner.append(None)  # type: ignore[arg-type]
-            inner[0] = refilled(world, "posts")
+        calls.append(1)
+        if len(calls) == 1:
+            refilled(world, "posts")
         return run_batch(*arguments, **options)
 
-    monkeypatch.setattr("srp_assets.recall.plan_batch.run_batch", another_is_quicker)
+    monkeypatch.setattr(plan_batch, "run_batch", another_is_quicker)
     with pytest.raises(Conflict, match="the task was refilled meanwhile"):
         refill_tasks(world.workshop, ["posts"])
     task = world.task("posts")
