@@ -60,12 +60,11 @@ class Commands(click.Group):
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
 @click.version_option(package_name="srp", prog_name="srp")
 def srp() -> None:
-    r"""Find everything that fits a strategy, in all that a platform holds.
+    """Find everything that fits a strategy, in all that a platform holds.
 
     Land data, build the tables, apply strategies, submit tasks, read their cases. Everything is kept in the home folder (SRP_HOME, .srp by
     default); README.md lists all settings.
 
-    \b
     Exit codes: 0 done; 1 an error; 2 wrong usage; 3 done, but rows were rejected, an account
     does not balance or a task is not complete; 130 interrupted. Times are UTC.
     """

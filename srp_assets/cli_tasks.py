@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from srp_assets.cli_common import ERROR, INCOMPLETE, OK, Home, answer, iso, json_option, open_home
-from srp_assets.cli_refill import refill_command
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -36,14 +35,10 @@ class TaskCommands(click.Group):
 
 @click.group("tasks", cls=TaskCommands)
 def tasks_command() -> None:
-    r"""Show all tasks, or one, as `show` does; watch them, cancel them, try them again.
+    """Show all tasks, or one, as `show` does; watch them, cancel them, try them again.
 
-    \b
-    srp tasks [ID] [--cells] [--watch] [--json]
+    `srp tasks [ID]` is short for `srp tasks show [ID]` and takes the same options.
     """
-
-
-tasks_command.add_command(refill_command)
 
 
 @tasks_command.command(SHOW)
