@@ -78,7 +78,7 @@ class Size:
 
 
 FULL = Size(world_rows=200_000, clients=20, tasks=500, seconds=180, landings=12, most_kills=8, least_kills=4, sample=40)
-QUICK = Size(world_rows=10_000, clients=20, tasks=60, seconds=12, landings=2, most_kills=2, least_kills=1, sample=6)
+QUICK = Size(world_rows=10_000, clients=20, tasks=60, seconds=12, landings=2, most_kills=1, least_kills=1, sample=6)
 KILL_CHANCE = 0.7
 """Of each try of a batch, as long as there are kills left."""
 

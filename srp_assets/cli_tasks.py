@@ -37,7 +37,7 @@ class TaskCommands(click.Group):
 def tasks_command() -> None:
     """Show all tasks, or one, as `show` does; watch them, cancel them, try them again.
 
-    `srp tasks [ID]` is short for `srp tasks show [ID]` and takes the same options.
+    `srp tasks [ID]` is short for `srp tasks show [ID]` and takes the same options: --cells, --watch, --json.
     """
 
 
