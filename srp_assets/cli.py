@@ -28,7 +28,6 @@ COMMANDS = {
     "submit": "srp_assets.cli_submit",
     "tasks": "srp_assets.cli_tasks",
     "recall": "srp_assets.cli_recall",
-    "refill": "srp_assets.cli_refill",
     "cases": "srp_assets.cli_recall",
     "diff": "srp_assets.cli_difference",
     "spark": "srp_assets.cli_spark",

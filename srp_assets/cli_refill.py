@@ -1,4 +1,4 @@
-"""The command `srp refill`: bring finished tasks up to date with what landed later."""
+"""The command `srp tasks refill`: bring finished tasks up to date with what landed later."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any

@@ -1,4 +1,4 @@
-"""The commands on tasks: see them, watch them, cancel them, try them again."""
+"""The commands on tasks: see them, watch them, cancel them, try them again, refill them."""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from srp_assets.cli_common import ERROR, INCOMPLETE, OK, Home, answer, iso, json_option, open_home
+from srp_assets.cli_refill import refill_command
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -35,10 +36,13 @@ class TaskCommands(click.Group):
 
 @click.group("tasks", cls=TaskCommands)
 def tasks_command() -> None:
-    """Show all tasks, or one, as `show` does; watch them, cancel them, try them again.
+    """Show all tasks, or one, as `show` does; watch them, cancel them, try them again, refill them.
 
     `srp tasks [ID]` is short for `srp tasks show [ID]` and takes the same options: --cells, --watch, --json.
     """
+
+
+tasks_command.add_command(refill_command)
 
 
 @tasks_command.command(SHOW)
@@ -192,7 +196,7 @@ def _tell_task(
             print_estimate(estimate, task)
         print_ledger(sums, all_cells=all_cells)
         if reopened:
-            hint(f"{len(reopened):,} cells are reopened by what landed later; `srp refill {task.task_id}` brings the task up to date")
+            hint(f"{len(reopened):,} cells are reopened by what landed later; `srp tasks refill {task.task_id}` brings the task up to date")
     return OK
 
 

@@ -61,7 +61,7 @@ def test_a_task_follows_what_lands(settings_with_spark: Settings, tmp_path: Path
         "comment": (True, False),
     }
     assert [case["id"] for case in srp("cases", task_id)["cases"]] == ["11"]
-    assert srp("refill", task_id)["refills"][0]["refilled"] is False
+    assert srp("tasks", "refill", task_id)["refills"][0]["refilled"] is False
     assert srp("cases", task_id, "--withdrawn") == {"task_id": task_id, "total": 0, "cases": []}
 
     # The first post loses its likes, the second wins some, a comment lands in a month that is new. The refill builds what it needs.
@@ -70,7 +70,7 @@ def test_a_task_follows_what_lands(settings_with_spark: Settings, tmp_path: Path
     cells = {(cell["object"], cell["period"]): cell for cell in srp("tasks", task_id)["cells"]}
     assert {place for place, cell in cells.items() if cell["reopened"]} == {("post", "2024-01"), ("comment", "2024-03")}
     assert cells["comment", "2024-03"]["scanned"] == 0
-    (done,) = srp("refill", task_id)["refills"]
+    (done,) = srp("tasks", "refill", task_id)["refills"]
     assert (done["refilled"], done["added"], done["withdrawn"], done["cases"], done["complete"]) == (True, 2, 1, 2, True)
     task = srp("tasks", task_id)
     assert (task["cases"], task["refills"], any(cell["reopened"] for cell in task["cells"])) == (2, 1, False)
@@ -79,7 +79,7 @@ def test_a_task_follows_what_lands(settings_with_spark: Settings, tmp_path: Path
     assert gone["id"] == "11"
     assert {(build["entity"], build["period"]) for build in gone["withdrawn_by"]} >= {("post", "2024-01")}
 
-    assert srp("refill", task_id)["refills"][0]["refilled"] is False
+    assert srp("tasks", "refill", task_id)["refills"][0]["refilled"] is False
     capsys.readouterr()
     assert run(["cases", task_id, "--withdrawn"]) == OK
     shown = capsys.readouterr().out
