@@ -8,21 +8,17 @@ Spark adds is measured by `matching_spark.py`.
     python benchmarks/matching.py [--quick] [--json FILE]
 """
 
-import argparse
 import gc
-import json
 import multiprocessing
 import os
-import platform
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rich.console import Console
 from rich.table import Table
+from support.report import Bar, keep, parser_of, tell
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -51,18 +47,6 @@ NOT_SLOWER = 1.0
 hyperscan that is measured twice: a cell that misses by so little is told all the same."""
 
 OURS, RIVAL = "srp", "matcher_py"
-
-
-class Bar(NamedTuple):
-    """A ratio and its goal."""
-
-    name: str
-    value: float
-    goal: float
-
-    def as_dict(self) -> dict[str, Any]:
-        """The stable JSON shape of a bar."""
-        return {**self._asdict(), "op": ">=", "holds": self.value >= self.goal}
 
 
 class Cell(NamedTuple):
@@ -111,10 +95,7 @@ class Run(NamedTuple):
 
 def main() -> None:
     """Prints tables; with --json also writes the machine, the bars and all rows."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="1,000 and 10,000 words and fewer rows, within a minute")
-    parser.add_argument("--json", type=Path, help="file for the results")
-    arguments = parser.parse_args()
+    arguments = parser_of(__doc__, quick="1,000 and 10,000 words and fewer rows, within a minute").parse_args()
     # One thread each: engines are compared, not thread pools.
     os.environ |= {"RAYON_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1"}
     run = Run(arguments.quick, Console())
@@ -124,13 +105,8 @@ def main() -> None:
         for found_rows, found_bars in section(run):
             rows += found_rows
             bars += found_bars
-    for bar in bars:
-        held = "holds " if bar.value >= bar.goal else "MISSED"
-        run.console.print(f"{held} {bar.name}: {bar.value:.2f} (goal >= {bar.goal})", highlight=False)
-    if arguments.json:
-        machine = {"cores": os.cpu_count(), "processor": platform.processor() or platform.machine(), "python": platform.python_version()}
-        found = {"machine": machine, "date": datetime.now(UTC).date().isoformat(), "bars": [bar.as_dict() for bar in bars], "rows": rows}
-        arguments.json.write_text(json.dumps(found, indent=2))
+    tell(bars, run.console)
+    keep(arguments.json, rows, bars)
 
 
 Part = tuple[list[dict[str, Any]], list[Bar]]
@@ -164,10 +140,15 @@ def plain_words(run: Run) -> Iterator[Part]:
                 others = {engine: speed for engine, speed in measured.speed.items() if engine != OURS}
                 best = max(others, key=others.__getitem__)
                 bars = [
-                    Bar(f"plain words, {name}: srp against the fastest other ({best})", measured.speed[OURS] / others[best], NOT_SLOWER)
+                    Bar(
+                        f"plain words, {name}: srp against the fastest other ({best})",
+                        measured.speed[OURS] / others[best],
+                        NOT_SLOWER,
+                        ">=",
+                    )
                 ]
                 if count == BAR_COUNT:
-                    bars.append(Bar(f"plain words, {name}: srp against matcher_py", measured.speed[OURS] / others[RIVAL], 3.0))
+                    bars.append(Bar(f"plain words, {name}: srp against matcher_py", measured.speed[OURS] / others[RIVAL], 3.0, ">="))
                 rows = as_rows("plain words", name, measured)
                 if count == ALTERNATION_COUNT:
                     rows.append(alternation(run, name, texts, words))
@@ -205,7 +186,7 @@ def full_rules(run: Run) -> Iterator[Part]:
             }
             measured = measure(run, Cell(f"full rules, {name}", texts, engines, compares=True))
             ratio = measured.speed[OURS] / measured.speed[RIVAL]
-            bars = [Bar(f"full rules, {name}: srp against matcher_py", ratio, 2.5)] if count == BAR_COUNT else []
+            bars = [Bar(f"full rules, {name}: srp against matcher_py", ratio, 2.5, ">=")] if count == BAR_COUNT else []
             yield as_rows("full rules", name, measured), bars
 
 
@@ -229,7 +210,7 @@ def three_transforms(run: Run) -> Iterator[Part]:
             "matcher_py, filtered": lambda words=words, process=process: word_engines.matcher_filtered(words, process),
         }
         measured = measure(run, Cell(f"three transforms, {name}", texts, engines, compares=False))
-        bars = [Bar(f"three transforms, {name}: srp against matcher_py", measured.speed[OURS] / measured.speed[RIVAL], goal)]
+        bars = [Bar(f"three transforms, {name}: srp against matcher_py", measured.speed[OURS] / measured.speed[RIVAL], goal, ">=")]
         yield as_rows("three transforms", name, measured), bars
 
 

@@ -12,18 +12,13 @@ others, in turns, the least does.
 - *kept hits*: the same recall scan where the list is standing and its hits were kept with the builds.
 """
 
-import argparse
-import json
-import os
-import platform as machine
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
+from support.report import Bar, end_in_order_when_stopped, keep, parser_of, tell
 
 if TYPE_CHECKING:
     from support.spark_texts import SparkTexts
@@ -45,26 +40,10 @@ UDF_FILES, QUICK_UDF_FILES = (2, 8), (1, 3)
 UDF_GOALS: "dict[Language, float]" = {"CN": 10.0, "EN": 3.0}
 
 
-class Bar(NamedTuple):
-    """A ratio and its goal."""
-
-    name: str
-    value: float
-    goal: float
-    op: str
-
-    @property
-    def holds(self) -> bool:
-        """Whether the goal is reached."""
-        return self.value <= self.goal if self.op == "<=" else self.value >= self.goal
-
-
 def main() -> None:
     """Prints a table for each language; with --json also writes the machine, the bars and all rows."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="English alone, far fewer rows, and no bars that need many, within a minute")
-    parser.add_argument("--json", type=Path, help="file for the results")
-    arguments = parser.parse_args()
+    arguments = parser_of(__doc__, quick="English alone, far fewer rows, and no bars that need many, within a minute").parse_args()
+    end_in_order_when_stopped()
     console = Console()
     from support.spark_texts import opened, texts_of
 
@@ -76,13 +55,8 @@ def main() -> None:
                 found_rows, found_bars = measured(language, texts, quick=arguments.quick, console=console)
             rows += found_rows
             bars += found_bars
-    for bar in bars:
-        console.print(f"{'holds ' if bar.holds else 'MISSED'} {bar.name}: {bar.value:.2f} (goal {bar.op} {bar.goal:g})", highlight=False)
-    if arguments.json:
-        about = {"cores": os.cpu_count(), "processor": machine.processor() or machine.machine(), "python": machine.python_version()}
-        as_dicts = [{**bar._asdict(), "holds": bar.holds} for bar in bars]
-        found = {"machine": about, "date": datetime.now(UTC).date().isoformat(), "bars": as_dicts, "rows": rows}
-        arguments.json.write_text(json.dumps(found, indent=2))
+    tell(bars, console)
+    keep(arguments.json, rows, bars)
 
 
 def measured(language: "Language", texts: "SparkTexts", *, quick: bool, console: Console) -> tuple[list[dict[str, Any]], list[Bar]]:

@@ -8,25 +8,21 @@ built before the clock starts. Tasks one by one are a sample, extrapolated: a hu
     python benchmarks/recall.py [--quick] [--json FILE]
 """
 
-import argparse
-import json
 import math
 import os
-import platform as machine
-import signal
 import statistics
 import sys
 import threading
 import time
 from collections.abc import Callable
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rich.console import Console
 from rich.table import Table
+from support.report import Bar, end_in_order_when_stopped, keep, parser_of, tell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,20 +49,6 @@ REBUILDS_SECONDS, QUICK_REBUILDS_SECONDS = 60.0, 8.0
 GIGABYTE = 2**30
 
 
-class Bar(NamedTuple):
-    """A ratio and its goal."""
-
-    name: str
-    value: float
-    goal: float
-    operator: str = "<="
-
-    @property
-    def holds(self) -> bool:
-        """Whether the goal is reached."""
-        return self.value <= self.goal if self.operator == "<=" else self.value >= self.goal
-
-
 class Part(NamedTuple):
     """What one section gives."""
 
@@ -91,23 +73,16 @@ QUICK = Size(QUICK_ROWS, MERGED[:3], 1, QUICK_GROWTH, QUICK_SKEWED, QUICK_REBUIL
 
 def main() -> None:
     """Prints a table for each section; with --json also writes the machine, the bars and all rows."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="a small world and fewer tasks, within a minute or so")
-    parser.add_argument("--json", type=Path, help="file for the results")
+    parser = parser_of(__doc__, quick="a small world and fewer tasks, within a minute or so")
     parser.add_argument("--only", choices=list(SECTIONS), action="append", help="these sections alone")
     arguments = parser.parse_args()
-    # Stopped from outside, it still ends the servers that it started.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    end_in_order_when_stopped()
     console = Console()
     parts = []
     for name in arguments.only or SECTIONS:
         parts.append(SECTIONS[name](QUICK if arguments.quick else FULL, console))
-        for bar in parts[-1].bars:
-            console.print(
-                f"{'holds ' if bar.holds else 'MISSED'} {bar.name}: {bar.value:.2f} (goal {bar.operator} {bar.goal:g})", highlight=False
-            )
-    if arguments.json:
-        arguments.json.write_text(json.dumps(found(parts), indent=2))
+        tell(parts[-1].bars, console)
+    keep(arguments.json, [row for part in parts for row in part.rows], [bar for part in parts for bar in part.bars])
 
 
 @contextmanager
@@ -333,20 +308,6 @@ def rebuilds(size: Size, console: Console) -> Part:
 
 
 SECTIONS: dict[str, Callable[[Size, Console], Part]] = {"merged": merged, "growth": growth, "skew": skew, "rebuilds": rebuilds}
-
-
-def found(parts: list[Part]) -> dict[str, Any]:
-    """What --json writes."""
-    return {
-        "machine": {"cores": os.cpu_count(), "processor": machine.processor() or machine.machine(), "python": machine.python_version()},
-        "date": datetime.now(UTC).date().isoformat(),
-        "bars": [
-            {"name": bar.name, "value": bar.value, "goal": bar.goal, "op": bar.operator, "holds": bar.holds}
-            for part in parts
-            for bar in part.bars
-        ],
-        "rows": [row for part in parts for row in part.rows],
-    }
 
 
 if __name__ == "__main__":
