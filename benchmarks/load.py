@@ -38,7 +38,7 @@ from resources.spark import open_session
 from srp_assets.recall import registry
 from srp_assets.recall.batch import entities_of
 from srp_assets.recall.cases import read_cases
-from srp_assets.recall.plan_batch import run_batch
+from srp_assets.recall.scan.plan_batch import run_batch
 from srp_assets.recall.submission import submit
 from srp_assets.recall.tasks import ENDED
 from srp_assets.samples.batches import batches

@@ -16,8 +16,8 @@ from resources.spark import SparkResource
 from resources.strict import StrictConfig
 from srp_assets.progress import Progress
 from srp_assets.recall.assets import CASES
-from srp_assets.recall.following import due_refills, reopened_following
-from srp_assets.recall.refill import refill_tasks
+from srp_assets.recall.refill.following import due_refills, reopened_following
+from srp_assets.recall.refill.refilling import refill_tasks
 from srp_assets.recall.registry import task
 from srp_assets.recall.registry_refills import following_state
 from srp_assets.recall.service import Workshop

@@ -11,8 +11,8 @@ from srp_assets.errors import InvalidInput
 
 if TYPE_CHECKING:
     from srp_assets.recall.batch import TaskSpec
-    from srp_assets.recall.changes import Change
-    from srp_assets.recall.plan_difference import Compared
+    from srp_assets.recall.difference.changes import Change
+    from srp_assets.recall.difference.plan_difference import Compared
 
 SHOWN_CASES = 5
 """Cases that are shown of what was added, lost and kept, each."""
@@ -47,8 +47,8 @@ def diff_command(
     """
     from resources.spark import open_session
     from srp_assets.console import progress
-    from srp_assets.recall.changes import changes
-    from srp_assets.recall.plan_difference import compare
+    from srp_assets.recall.difference.changes import changes
+    from srp_assets.recall.difference.plan_difference import compare
     from srp_assets.recall.service import Workshop
 
     if moment is not None and (old_version is not None or new_version is not None):

@@ -106,7 +106,7 @@ def cases_command(task_id: str, limit: int | None, target: Path | None, withdraw
 
 def _tell_withdrawn(home: Home, task: "Task", limit: int | None, as_json: bool) -> int:
     from srp_assets.console_cases import show_withdrawn
-    from srp_assets.recall.refilled_cases import read_withdrawn
+    from srp_assets.recall.refill.refilled_cases import read_withdrawn
     from srp_assets.recall.registry_refills import refill
 
     with home.engine.connect() as connection:

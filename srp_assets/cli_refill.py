@@ -26,10 +26,10 @@ def refill_command(task_ids: Sequence[str], as_json: bool) -> int:
 
     wanted = list(dict.fromkeys(task_ids))
     with open_home() as home:
-        from srp_assets.recall.refill import require_refillable
+        from srp_assets.recall.refill.refilling import require_refillable
+        from srp_assets.recall.refill.reopened import ledgers
         from srp_assets.recall.registry import task
         from srp_assets.recall.registry_refills import refill
-        from srp_assets.recall.reopened import ledgers
 
         with home.engine.connect() as connection:
             before = [require_refillable(task(connection, task_id)) for task_id in wanted]

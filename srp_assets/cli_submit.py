@@ -10,7 +10,7 @@ from srp_assets.cli_common import OK, Home, answer, iso, json_option, open_home,
 
 if TYPE_CHECKING:
     from srp_assets.recall.batch import TaskSpec
-    from srp_assets.recall.plan_estimate import DryRun
+    from srp_assets.recall.estimate.plan_estimate import DryRun
     from srp_assets.recall.slices import Slice
     from srp_assets.warehouse.periods import Unit
 
@@ -71,8 +71,8 @@ def submit_command(
 
 
 def _require_bearable(home: Home, task: "TaskSpec") -> None:
+    from srp_assets.recall.estimate.quick_look import require_bearable_share
     from srp_assets.recall.pins import current_pins
-    from srp_assets.recall.quick_look import require_bearable_share
 
     with home.engine.connect() as connection:
         builds = current_pins(connection, home.catalogue, [task]).builds
@@ -120,7 +120,7 @@ def _print_slices(slices: "Sequence[Slice]") -> None:
 def _dry_run(home: Home, task: "TaskSpec", as_json: bool) -> int:
     from resources.spark import open_session
     from srp_assets.console import progress
-    from srp_assets.recall import plan_estimate
+    from srp_assets.recall.estimate import plan_estimate
     from srp_assets.recall.registry_estimates import add_estimate
     from srp_assets.recall.service import Workshop
 

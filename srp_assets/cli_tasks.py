@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from srp_assets.recall.batch import Cell
+    from srp_assets.recall.refill.reopened import Reopened
     from srp_assets.recall.registry import Task
     from srp_assets.recall.registry_estimates import Estimate
-    from srp_assets.recall.reopened import Reopened
 
 WATCH_SECONDS = 1.0
 """How often a watched task is looked at: one small query."""
@@ -165,7 +165,7 @@ def _tell_tasks(home: Home, tasks: "Sequence[Task]", as_json: bool) -> int:
 
 
 def _reopened(connection: "Connection", home: Home, task: "Task") -> "Sequence[Reopened]":
-    from srp_assets.recall.reopened import ledger_of
+    from srp_assets.recall.refill.reopened import ledger_of
 
     ledger = ledger_of(connection, home.catalogue, task)
     return () if ledger is None else ledger.reopened

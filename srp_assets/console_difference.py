@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from srp_assets.console import hint, say, table
 from srp_assets.console_cases import show_cases
 from srp_assets.recall.batch import TaskSpec
-from srp_assets.recall.changes import Change
-from srp_assets.recall.plan_difference import Compared
+from srp_assets.recall.difference.changes import Change
+from srp_assets.recall.difference.plan_difference import Compared
 
 
 def print_difference(old: TaskSpec, new: TaskSpec, changed: Sequence[Change], found: Compared) -> None:

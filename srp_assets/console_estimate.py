@@ -9,7 +9,7 @@ from srp_assets.recall.registry import Task
 from srp_assets.recall.registry_estimates import Estimate
 
 if TYPE_CHECKING:
-    from srp_assets.recall.plan_estimate import DryRun
+    from srp_assets.recall.estimate.plan_estimate import DryRun
 
 
 def print_dry_run(task: TaskSpec, found: "DryRun") -> None:

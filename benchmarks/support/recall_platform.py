@@ -18,7 +18,7 @@ from resources import spark_server
 from resources.registry_database import open_registry
 from resources.spark import open_session
 from srp_assets.recall.batch import BatchResult, TaskSpec
-from srp_assets.recall.plan_batch import run_batch
+from srp_assets.recall.scan.plan_batch import run_batch
 from srp_assets.samples.vocabulary import ENGLISH
 from srp_assets.settings import Settings
 from srp_assets.strategy.resolved import Feature, ResolvedStrategy, Rule

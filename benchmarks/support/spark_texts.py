@@ -22,7 +22,7 @@ from support.word_data import Language
 from resources import spark_server
 from resources.spark import close_sessions
 from srp_assets.recall.batch import TaskSpec
-from srp_assets.recall.plan_batch import run_batch
+from srp_assets.recall.scan.plan_batch import run_batch
 from srp_assets.samples.demo import CATALOGUE
 from srp_assets.settings import Settings
 from srp_assets.strategy.resolved import ResolvedStrategy, Rule

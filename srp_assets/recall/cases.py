@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
-from srp_assets.recall.compile import BatchPlan, Group, probes_of, text_features
-from srp_assets.recall.kernel import HIT_WORD_BITS
+from srp_assets.recall.scan.compile import BatchPlan, Group, probes_of, text_features
+from srp_assets.recall.scan.kernel import HIT_WORD_BITS
 from srp_assets.strategy.reference import key_text
 from srp_assets.strategy.resolved import Feature
 from srp_assets.strategy.shown import shown_hit, shown_text

@@ -76,7 +76,7 @@ def run_batch_now(workshop: Workshop, batch_id: str, *, run_id: str | None = Non
 
 
 def _scan_and_record(workshop: Workshop, attempt: registry.Batch, lease: AttemptLease, progress: Progress | None) -> None:
-    from srp_assets.recall.plan_batch import run_batch  # brings pyspark: half a second that only a scan should cost
+    from srp_assets.recall.scan.plan_batch import run_batch  # brings pyspark: half a second that only a scan should cost
 
     def session() -> "SparkSession":
         spark = workshop.session()

@@ -11,7 +11,7 @@ from resources.spark import open_session
 from srp_assets.recall.batch import TaskSpec
 from srp_assets.recall.cases import read_cases
 from srp_assets.recall.completeness import judge
-from srp_assets.recall.plan_batch import run_batch
+from srp_assets.recall.scan.plan_batch import run_batch
 from srp_assets.settings import Settings
 from srp_assets.strategy.reference import evaluate
 from srp_assets.strategy.resolved import AllOf, Feature, ResolvedStrategy, Rule

@@ -14,11 +14,12 @@ from resources.dagster_home import prepare_dagster_home
 from resources.registry_database import RegistryResource
 from resources.spark import SparkResource, open_session
 from srp_assets.errors import Conflict
-from srp_assets.recall import leases, plan_batch, registry
+from srp_assets.recall import leases, registry
 from srp_assets.recall.assets import RECALL_POOL, recall_assets
 from srp_assets.recall.claims import claim_window
 from srp_assets.recall.registry_batches import begin_attempt
 from srp_assets.recall.registry_tasks import cancel_task
+from srp_assets.recall.scan import plan_batch
 from srp_assets.recall.service import Workshop, run_batch_now
 from srp_assets.settings import Settings
 from srp_assets.warehouse.catalogue import Catalogue

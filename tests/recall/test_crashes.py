@@ -33,7 +33,8 @@ import os, signal, sys
 from datetime import UTC, datetime
 from resources.registry_database import open_registry
 from resources.spark import open_session
-from srp_assets.recall import claims, plan_batch, registry, registry_batches, service
+from srp_assets.recall import claims, registry, registry_batches, service
+from srp_assets.recall.scan import plan_batch
 from srp_assets.settings import Settings
 from srp_assets.warehouse.catalogue import load_catalogue
 from srp_assets.warehouse.storage import Storage

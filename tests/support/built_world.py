@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 from resources.registry_database import open_registry
 from srp_assets.recall.batch import BatchResult, TaskSpec
 from srp_assets.recall.cases import read_cases
-from srp_assets.recall.plan_batch import run_batch
+from srp_assets.recall.scan.plan_batch import run_batch
 from srp_assets.settings import Settings
 from srp_assets.warehouse.building import build_periods
 from srp_assets.warehouse.catalogue import Catalogue

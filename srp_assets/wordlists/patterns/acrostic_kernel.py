@@ -2,7 +2,7 @@
 
 A regex machine needs minutes to compile hundreds of patterns full of gaps, and is slow on them; here a text is read once and only the
 characters behind punctuation and blanks are looked at. Only the first character of each beginning is compared, so texts are candidates,
-which `pattern_kernel.py` confirms.
+which `kernel.py` confirms.
 """
 
 from collections.abc import Sequence

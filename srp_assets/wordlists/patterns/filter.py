@@ -3,7 +3,7 @@ r"""What every text that a pattern hits must hold: a short expression without bo
 From the parts of a pattern that stand between its wide gaps, the one that the fewest texts hold is taken. Places between characters and
 lookarounds are left out, a class becomes a few ranges around its characters: whatever the pattern finds, its filter finds too. So a filter
 needs none of what the engines do not know or know otherwise (lookarounds, `\b`, Unicode classes, cases): only sets, alternatives, short
-repetitions. Candidates are confirmed by `pattern_kernel.py`.
+repetitions. Candidates are confirmed by `kernel.py`.
 """
 
 import math

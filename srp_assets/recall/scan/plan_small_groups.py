@@ -1,0 +1,213 @@
+"""Joins groups with few candidates, each in the memory of one worker: all of them cost Spark one job, and one for each table they add.
+
+Most tasks find little. Planning the joins of a group costs Spark more than a second whatever they join, so a batch of many differently
+shaped tasks would spend its time there.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
+from itertools import islice
+
+import pyarrow as pa
+from pyspark.sql.pandas.types import from_arrow_schema
+
+from srp_assets.recall.cases import CASE_SCHEMA
+from srp_assets.recall.scan.candidates import CandidateSource, hold
+from srp_assets.recall.scan.compile import Group, edges_of, native_levels
+from srp_assets.recall.scan.join import GroupJoin
+from srp_assets.recall.scan.native_scan import NativeKernel, NativeOrder, NativePlace, Neighbour, native_schema
+from srp_assets.recall.scan.orders import read_plan
+from srp_assets.recall.scan.plan_attempt import Attempt
+from srp_assets.recall.scan.plan_scan import Counted, counts_by_path
+from srp_assets.strategy.resolved import Frozen
+from srp_assets.warehouse.orders import read_order
+from srp_assets.warehouse.scan_units import ScanUnit, spread, unit_of
+from srp_assets.warehouse.storage import Storage
+
+CASES_AT_ONCE = 8192
+"""Cases that a worker holds while it writes them."""
+
+ANSWER_SCHEMA = pa.schema([pa.field("task_id", pa.string()), pa.field("cases", pa.int64()), pa.field("hits", pa.int64())])
+
+
+class GroupOrder(Frozen):
+    """One group: where the candidates of its objects lie, and where its cases go, all relative to the warehouse."""
+
+    group: int
+    sources: dict[str, CandidateSource]
+    cases: str
+
+
+class JoinOrder(Frozen):
+    """The groups that are joined, and those of each slot (one Spark task)."""
+
+    groups: tuple[GroupOrder, ...]
+    slots: tuple[tuple[int, ...], ...]
+
+
+class SmallGroups:
+    """The groups of a batch whose candidates one worker can hold.
+
+    Args:
+        attempt: the attempt at the batch.
+        matched_rows: an upper bound of the rows at each place, by its index.
+        worker_rows: so many candidates of an object a worker holds at most.
+
+    `outgrown` are groups that turned out larger; `native_rows` are the rows counted in tables of objects without rules, by (entity,
+    product, period, visible).
+    """
+
+    def __init__(self, attempt: Attempt, matched_rows: Sequence[int], worker_rows: int) -> None:
+        self._attempt = attempt
+        self._plan = attempt.plan
+        self._matched_rows = matched_rows
+        self._worker_rows = worker_rows
+        self._sources: dict[tuple[int, str], CandidateSource] = {}
+        self._rows: dict[int, int] = {}
+        self.outgrown: list[Group] = []
+        self.native_rows: dict[tuple[str, str, str, bool], int] = {}
+
+    def are_small(self, group: Group) -> bool:
+        """Whether the scans found few enough candidates of a group."""
+        return all(self._matched_rows[self._plan.place(group, name).index] <= self._worker_rows for name in group.ruled)
+
+    def write_cases(self, groups: Sequence[Group]) -> tuple[dict[str, int], int]:
+        """Writes the cases of groups, apart from those that outgrow a worker.
+
+        Returns:
+            The number of cases by task, where there are any, and of hits.
+        """
+        self._take_ruled(groups)
+        self._find_native(groups)
+        kept = [group for group in groups if group not in self.outgrown]
+        if not kept:
+            return {}, 0
+        orders = tuple(self._group_order(group) for group in kept)
+        slots = spread([self._rows[group.index] for group in kept])
+        path = self._attempt.give_order("join", JoinOrder(groups=orders, slots=slots))
+        joiner = _joiner(self._attempt.storage, self._attempt.plan_path, path)
+        spark = self._attempt.spark
+        answers = spark.range(0, len(slots), 1, len(slots)).mapInArrow(joiner, from_arrow_schema(ANSWER_SCHEMA)).collect()
+        return {row["task_id"]: row["cases"] for row in answers}, sum(row["hits"] for row in answers)
+
+    def _take_ruled(self, groups: Sequence[Group]) -> None:
+        for group in groups:
+            self._rows[group.index] = 0
+            for name in group.ruled:
+                place = self._plan.place(group, name)
+                entity_name = self._plan.catalogue.objects[name].entity
+                folder = f"{self._attempt.folder}/{self._attempt.scan_folder(entity_name)}/_place={place.index}"
+                self._sources[group.index, name] = CandidateSource(folder=folder, ruled=True)
+                self._rows[group.index] += self._matched_rows[place.index]
+
+    def _find_native(self, groups: Sequence[Group]) -> None:
+        """Finds the rows of objects without rules level by level: each level joins objects whose candidates are known."""
+        levels = {group.index: native_levels(self._plan.catalogue, group) for group in groups}
+        for level in range(max(map(len, levels.values()), default=0)):
+            places: dict[str, list[NativePlace]] = {}
+            for group in groups:
+                if level < len(levels[group.index]) and group not in self.outgrown:
+                    for name in levels[group.index][level]:
+                        places.setdefault(self._plan.catalogue.objects[name].entity, []).append(self._native_place(group, name))
+            for entity_name, of_entity in places.items():
+                self._scan_native(f"native/{level}-{entity_name}", entity_name, of_entity)
+
+    def _native_place(self, group: Group, name: str) -> NativePlace:
+        edges = edges_of(self._plan.catalogue, group.objects, name)
+        neighbours = tuple(
+            Neighbour(relation=relation, source=self._sources[group.index, relation.right])
+            for relation in edges
+            if (group.index, relation.right) in self._sources
+        )
+        return NativePlace(group=group.index, object=name, neighbours=neighbours)
+
+    def _scan_native(self, folder: str, entity_name: str, places: Sequence[NativePlace]) -> None:
+        """One pass over an entity's table for all groups that join it without rules."""
+        groups = [self._plan.groups[place.group] for place in places]
+        products = {product for group in groups for task in group.tasks for product in self._plan.tasks[task].products}
+        sees_hidden = any(self._plan.catalogue.objects[place.object].visibility == "all" for place in places)
+        units = tuple(
+            unit_of(build, file)
+            for build in self._attempt.builds.get(entity_name, ())
+            if build.product in products
+            for file in build.files
+            if file.visible or sees_hidden
+        )
+        if units:
+            order = NativeOrder(entity=entity_name, places=tuple(places), units=units, slots=spread([unit.bytes for unit in units]))
+            path = self._attempt.give_order(folder.replace("/", "-"), order)
+            frame = self._attempt.spark.range(0, len(order.slots), 1, len(order.slots)).mapInArrow(
+                _native_scanner(self._attempt.storage, self._attempt.plan_path, path),
+                from_arrow_schema(native_schema(self._plan, entity_name, order.places)),
+            )
+            counted = counts_by_path(self._attempt.write(frame, folder, by="_place"), units)
+            self.native_rows.update(_rows_by_partition(entity_name, units, counted))
+        for number, (place, group) in enumerate(zip(places, groups, strict=True)):
+            self._sources[group.index, place.object] = CandidateSource(
+                folder=f"{self._attempt.folder}/{folder}/_place={number}", ruled=False
+            )
+            found = sum(fits.get((number, 0), 0) for _, fits in counted.values()) if units else 0
+            self._rows[group.index] += found
+            if found > self._worker_rows and group not in self.outgrown:
+                self.outgrown.append(group)
+
+    def _group_order(self, group: Group) -> GroupOrder:
+        sources = {name: self._sources[group.index, name] for name in group.objects}
+        return GroupOrder(group=group.index, sources=sources, cases=f"{self._attempt.cases_folder}/group-{group.index}/cases.parquet")
+
+
+def _rows_by_partition(entity_name: str, units: Sequence[ScanUnit], counted: Counted) -> dict[tuple[str, str, str, bool], int]:
+    rows: dict[tuple[str, str, str, bool], int] = {}
+    for unit in units:
+        if unit.path in counted:
+            key = (entity_name, unit.product, unit.period, unit.visible)
+            rows[key] = rows.get(key, 0) + counted[unit.path][0]
+    return rows
+
+
+BatchMapper = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
+
+
+@lru_cache(maxsize=4)
+def _native_kernel(storage_location: str, plan_path: str, path: str) -> NativeKernel:
+    storage = Storage(storage_location)
+    return NativeKernel(storage, read_plan(storage_location, plan_path), read_order(NativeOrder, storage_location, path))
+
+
+def _native_scanner(storage: Storage, plan_path: str, path: str) -> BatchMapper:
+    def scan_slots(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            kernel = _native_kernel(storage.location, plan_path, path)
+            for slot in batch.column(0).to_pylist():
+                for unit in kernel.order.slots[slot]:
+                    yield from kernel.scan(unit)
+
+    return scan_slots
+
+
+def _joiner(storage: Storage, plan_path: str, path: str) -> BatchMapper:
+    def join_slots(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            order = read_order(JoinOrder, storage.location, path)
+            for slot in batch.column(0).to_pylist():
+                for number in order.slots[slot]:
+                    yield _join(storage, plan_path, order.groups[number])
+
+    return join_slots
+
+
+def _join(storage: Storage, plan_path: str, order: GroupOrder) -> pa.RecordBatch:
+    """Joins one group and writes its cases; a second try writes the same file again."""
+    plan = read_plan(storage.location, plan_path)
+    group = plan.groups[order.group]
+    cases = GroupJoin(plan, group, {name: hold(storage, plan, group, name, source) for name, source in order.sources.items()}).cases()
+    answers: dict[str, list[int]] = {}
+    with storage.parquet_writer(order.cases, CASE_SCHEMA) as writer:
+        while some := list(islice(cases, CASES_AT_ONCE)):
+            writer.write_table(pa.Table.from_pylist(some, schema=CASE_SCHEMA))
+            for case in some:
+                answer = answers.setdefault(case["task_id"], [0, 0])
+                answer[0] += 1
+                answer[1] += len(case["hits"])
+    rows = [{"task_id": task_id, "cases": cases, "hits": hits} for task_id, (cases, hits) in answers.items()]
+    return pa.RecordBatch.from_pylist(rows, schema=ANSWER_SCHEMA)
