@@ -1,7 +1,7 @@
 """Word lists as people write them: the document, and the list that a scanner takes.
 
 A document that is valid YAML of the right shape may still hold words that could mean nothing: `checks.py` finds those. What a word
-means is said in `reference.py`, how it is written in `syntax.py` for simple lists and in `patterns.py` for patterns.
+means is said in `reference.py`, how it is written in `syntax.py` for simple lists and in `patterns/entries.py` for patterns.
 """
 
 from collections.abc import Mapping

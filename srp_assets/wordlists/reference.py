@@ -2,7 +2,7 @@
 
 A **text** has one part, or several if the feature is composed of several columns; a missing part is as if it were not there. A list's
 transforms and its case fold (`transforms.py`) are applied to every part of the text and to every segment of the word: below, "text" and
-"segment" mean the transformed ones. Regexes alone are read as they are written (`patterns.py` says why).
+"segment" mean the transformed ones. Regexes alone are read as they are written (`patterns/entries.py` says why).
 """
 
 from collections.abc import Sequence

@@ -10,7 +10,7 @@ total a sum of Poisson counts with the weights y_i / p: the gamma interval of Fa
 standardized rates", Statistics in Medicine 16, 1997) is made for that. Where each root has one case it is the exact interval for a
 Poisson count (Garwood, 1936), with no case seen its upper bound, and with many it is the normal one. Their upper bound allows for one more
 root of the greatest weight; that is not known here, and is taken to exceed the greatest that was seen by half of what that exceeds the mean
-by: with as few as six skewed roots in the sample, 93 to 98 % of simulated intervals then hold the truth (`tests/recall/estimate/test_interval.py`).
+by: with as few as six skewed roots in the sample, 93 to 98 % of simulated intervals then hold the truth (`test_interval.py`).
 
 When it is bad: a few roots that hold a large part of all cases cannot be known from a sample that has none of them. The bound for no case
 seen holds for the number of roots with cases.

@@ -1,6 +1,6 @@
 r"""The lists whose words are patterns: how their words are written, which regex says the same, and what is refused when a list is saved.
 
-- `regex`: each word is a regex (`pattern_syntax.py`). It is read as it stands: the transforms apply to the text alone, for a pattern is no
+- `regex`: each word is a regex (`syntax.py`). It is read as it stands: the transforms apply to the text alone, for a pattern is no
   text (`\s` would lose its meaning under `delete`). Case is ignored as a regex does it, so the text keeps its case and `[[:upper:]]` its
   meaning.
 - `similar_char`: the words are the places of one pattern; each has its alternatives, between commas: `hello,hallo`, then `word,world`. It

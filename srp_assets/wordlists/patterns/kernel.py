@@ -1,6 +1,6 @@
 """Runs the automata of patterns over texts, in machine code: the one thing here that has to be fast for every character.
 
-`Tables` is what `pattern_automaton.py` built, packed into plain arrays; `found` says which of some (text, pattern) pairs hit.
+`Tables` is what `automaton.py` built, packed into plain arrays; `found` says which of some (text, pattern) pairs hit.
 """
 
 from collections.abc import Sequence

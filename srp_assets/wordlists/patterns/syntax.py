@@ -2,7 +2,7 @@ r"""How regexes are written: from the text of a pattern to a tree of what it ask
 
 The language is that of Python's `re` and of the module `regex` where the two agree, with `\p{..}`, lookarounds of any width and back
 references. What is missing is missing on purpose: recursion, conditions, fuzzy matching and verbose patterns have no place in a word list.
-What a tree means to a scanner is said in `pattern_automaton.py`.
+What a tree means to a scanner is said in `automaton.py`.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What a pattern asks of a text, as a tree: made by `pattern_syntax.py` from regexes and by `patterns.py` from other lists."""
+"""What a pattern asks of a text, as a tree: made by `syntax.py` from regexes and by `entries.py` from other lists."""
 
 from dataclasses import dataclass
 from typing import Literal, Union

@@ -5,9 +5,9 @@ Comparing every text with every word is out of the question for millions of text
 - A text much shorter or longer than the word needs too many edits for its length alone.
 - A word cut into one piece more than there may be edits has a piece that no edit touches, so a similar text holds it, at most as many
   places away as there are edits (pigeonhole). Where the pieces are long enough to be rare, only texts that hold one are compared
-  (`similar_pieces.py`).
+  (`pieces.py`).
 - An edit takes at most one character and two pairs of neighbours from a text. The others are compared only with texts of a fitting length
-  that lack no more of the word's characters and pairs, and it no more of theirs (`similar_signatures.py`).
+  that lack no more of the word's characters and pairs, and it no more of theirs (`signatures.py`).
 
 rapidfuzz measures what is left.
 """
