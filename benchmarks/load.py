@@ -9,10 +9,7 @@ moved and late rows) land meanwhile.
     python benchmarks/load.py [--quick] [--json FILE]
 """
 
-import argparse
-import json
 import os
-import platform
 import random
 import signal
 import subprocess
@@ -31,6 +28,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 from sqlalchemy import Engine
+from support.report import Bar, end_in_order_when_stopped, keep, parser_of, tell
 
 from resources import spark_server
 from resources.registry_database import open_registry
@@ -239,25 +237,22 @@ class Load:
 
 def main() -> int:
     """Prints a table; with --json also writes the machine, the bars and all rows. Exit code 1 if a bar is missed."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="a small world and few tasks, within a minute or so")
-    parser.add_argument("--json", type=Path, help="file for the results")
-    arguments = parser.parse_args()
+    arguments = parser_of(__doc__, quick="a small world and few tasks, within a minute or so").parse_args()
+    end_in_order_when_stopped()
     console = Console(highlight=False)
     with TemporaryDirectory() as folder:
         settings = Settings(home=Path(folder), catalogue=CATALOGUE, database_url=None, SPARK_REMOTE=None)
         try:
-            found = measure(Load(settings, QUICK if arguments.quick else FULL, console))
+            rows, bars = measure(Load(settings, QUICK if arguments.quick else FULL, console))
         finally:
             spark_server.stop(settings)
-    report(found, console)
-    if arguments.json:
-        arguments.json.write_text(json.dumps(found, indent=2))
-    return 0 if all(bar["holds"] for bar in found["bars"]) else 1
+    tell(bars, console)
+    keep(arguments.json, rows, bars)
+    return 0 if all(bar.holds for bar in bars) else 1
 
 
-def measure(load: Load) -> dict[str, Any]:
-    """Runs the load and judges what came of it."""
+def measure(load: Load) -> tuple[list[dict[str, Any]], list[Bar]]:
+    """Runs the load, tells what came of it and judges it."""
     load.prepare()
     load.console.print(f"{load.size.world_rows:,} rows landed and built")
     seconds = load.run()
@@ -275,36 +270,29 @@ def measure(load: Load) -> dict[str, Any]:
     }
     percentiles = {name: _percentiles(values) for name, values in times.items()}
     bars = [
-        ("tasks lost", len(set(load.submitted) ^ {task.task_id for task in tasks}), 0, "<="),
-        ("tasks that did not end done", len(tasks) - len(done), 0, "<="),
-        ("tasks that are not complete", sum(not task.complete for task in done), 0, "<="),
-        ("tasks with a case twice, or another number than was counted", sum(load.doubled(task) for task in done), 0, "<="),
-        (f"tasks that differ from a run alone, of {len(sample)}", len(different), 0, "<="),
-        ("processes killed", load.kills, load.size.least_kills, ">="),
-        ("p99 of the time from submission to end, s", percentiles["total"]["p99"], slo, "<="),
+        Bar("tasks lost", len(set(load.submitted) ^ {task.task_id for task in tasks}), 0),
+        Bar("tasks that did not end done", len(tasks) - len(done), 0),
+        Bar("tasks that are not complete", sum(not task.complete for task in done), 0),
+        Bar("tasks with a case twice, or another number than was counted", sum(load.doubled(task) for task in done), 0),
+        Bar(f"tasks that differ from a run alone, of {len(sample)}", len(different), 0),
+        Bar("processes killed", load.kills, load.size.least_kills, ">="),
+        Bar("p99 of the time from submission to end, s", percentiles["total"]["p99"], slo),
     ]
-    return {
-        "machine": {"cores": os.cpu_count(), "processor": platform.processor() or platform.machine(), "python": platform.python_version()},
-        "date": datetime.now(UTC).date().isoformat(),
-        "bars": [
-            {"name": name, "value": value, "goal": goal, "op": operator, "holds": value <= goal if operator == "<=" else value >= goal}
-            for name, value, goal, operator in bars
-        ],
-        "rows": [{"seconds": name, **found} for name, found in percentiles.items()],
-        "counts": {
-            "submitted": len(load.submitted),
-            "done": len(done),
-            "retried": sum(task.attempts > 1 for task in tasks),
-            "batches": len(made),
-            "split": sum(batch.state == "split" for batch in made),
-            "killed": load.kills,
-            "ingests": load.landed,
-            "commands": sum(load.commands.values()),
-            "seconds": round(seconds, 1),
-        },
-        "different": different,
-        "failed": {task.task_id: task.error for task in tasks if task.state == "failed"},
+    counts = {
+        "submitted": len(load.submitted),
+        "done": len(done),
+        "retried": sum(task.attempts > 1 for task in tasks),
+        "batches": len(made),
+        "split": sum(batch.state == "split" for batch in made),
+        "killed": load.kills,
+        "ingests": load.landed,
+        "commands": sum(load.commands.values()),
+        "seconds": round(seconds, 1),
     }
+    failed = {task.task_id: task.error for task in tasks if task.state == "failed"}
+    report(counts, percentiles, failed, load.console)
+    rows = [{"seconds": name, **found} for name, found in percentiles.items()]
+    return [*rows, {"counts": counts, "different": different, "failed": failed}], bars
 
 
 def _percentiles(values: list[float]) -> dict[str, float]:
@@ -314,19 +302,15 @@ def _percentiles(values: list[float]) -> dict[str, float]:
     return {name: round(cuts[place - 1], 1) for name, place in (("p50", 50), ("p95", 95), ("p99", 99))}
 
 
-def report(found: dict[str, Any], console: Console) -> None:
-    """Prints the counts, the times and the bars."""
-    console.print(", ".join(f"{name} {value}" for name, value in found["counts"].items()), soft_wrap=True)
+def report(counts: dict[str, Any], percentiles: dict[str, dict[str, float]], failed: dict[str, Any], console: Console) -> None:
+    """Prints the counts and the times."""
+    console.print(", ".join(f"{name} {value}" for name, value in counts.items()), soft_wrap=True)
     table = Table("seconds", "p50", "p95", "p99")
-    for row in found["rows"]:
-        table.add_row(row["seconds"], *(f"{row[name]:.1f}" for name in ("p50", "p95", "p99")))
+    for name, found in percentiles.items():
+        table.add_row(name, *(f"{found[cut]:.1f}" for cut in ("p50", "p95", "p99")))
     console.print(table)
-    for task_id, error in found["failed"].items():
+    for task_id, error in failed.items():
         console.print(f"failed: {task_id}: {error}")
-    for bar in found["bars"]:
-        console.print(
-            f"{'holds ' if bar['holds'] else 'MISSED'} {bar['name']}: {bar['value']} (goal {bar['op']} {bar['goal']})", soft_wrap=True
-        )
 
 
 if __name__ == "__main__":
