@@ -39,11 +39,11 @@ lint: $(INSTALLED)
 
 test: export HYPOTHESIS_PROFILE ?= ci
 test: lint
-	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadgroup --no-loadscope-reorder $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --no-loadscope-reorder $(PYTEST_ARGS)
 
 test-all: export HYPOTHESIS_PROFILE ?= nightly
 test-all: lint
-	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadgroup --no-loadscope-reorder -m "" --timeout 7200 $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --no-loadscope-reorder -m "" --timeout 7200 $(PYTEST_ARGS)
 
 dev: $(INSTALLED)
 	DAGSTER_HOME="$$($(BIN)/python -m resources.dagster_home)" $(BIN)/dagster dev --workspace workspace.yaml --host 127.0.0.1 --port $(DEV_PORT)

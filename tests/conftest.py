@@ -10,6 +10,7 @@ import signal
 import tempfile
 import warnings
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -19,6 +20,8 @@ import pytest
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from sqlalchemy import Engine, create_engine, make_url, text
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from resources import spark_server
 from resources.registry_database import open_registry
@@ -60,12 +63,28 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         shutil.rmtree(folder)
 
 
+class Scheduler(LoadScopeScheduling):
+    """Gives each file to one process, and all files that publish views to the same one."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.split("::")[0]
+        return PUBLISHES_VIEWS if _publishes_views(PROJECT_ROOT / file) else file
+
+
+@cache
+def _publishes_views(file: Path) -> bool:
+    """Whether a test file has the mark: the process that schedules does not import tests."""
+    return f"mark.{PUBLISHES_VIEWS}" in file.read_text(encoding="utf-8")
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduler:
+    """How tests are spread over processes."""
+    return Scheduler(config, log)
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keeps together what must run in one process, and begins with the largest such group."""
-    for item in items:
-        together = PUBLISHES_VIEWS if item.get_closest_marker(PUBLISHES_VIEWS) else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(together))
+    """Begins with the largest group of what must run in one process."""
     items.sort(key=lambda item: item.get_closest_marker(PUBLISHES_VIEWS) is None)
 
 

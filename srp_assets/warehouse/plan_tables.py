@@ -51,12 +51,23 @@ def publish_view(
     """
     snapshot = _snapshot(spark, storage, entity_name, entity, builds)
     view = _qualified(entity_name)
-    spark.sql(f"CREATE OR REPLACE VIEW {view} AS SELECT * FROM {_qualified(snapshot)}").collect()
+    _replace_view(spark, view, snapshot)
     if forget_before is not None:
         for table in _snapshots_unused_since(spark, entity_name, forget_before):
             if table != snapshot:
                 spark.sql(f"DROP TABLE IF EXISTS {_qualified(table)}").collect()
     return view
+
+
+def _replace_view(spark: SparkSession, view: str, snapshot: str) -> None:
+    """Creates or replaces a view. Spark looks first and creates then: of two that do so at once the second finds the first one's view."""
+    statement = f"CREATE OR REPLACE VIEW {view} AS SELECT * FROM {_qualified(snapshot)}"
+    try:
+        spark.sql(statement).collect()
+    except AnalysisException as error:
+        if error.getCondition() != "TABLE_OR_VIEW_ALREADY_EXISTS":
+            raise
+        spark.sql(statement).collect()
 
 
 def publish_views(spark: SparkSession, storage: Storage, catalogue: Catalogue, builds: Mapping[str, Sequence[Build]]) -> list[str]:

@@ -122,7 +122,7 @@ def test_a_text_that_is_only_matched_is_not_read(sample_catalogue: Catalogue, st
         return read_row_group(self, group, columns=columns, **more)
 
     monkeypatch.setattr(pq.ParquetFile, "read_row_group", noting)
-    monkeypatch.setattr("srp_assets.recall.kernel.shared", None)
+    monkeypatch.setattr("srp_assets.recall.scan.kernel.shared", None)
     order = order_scan(plan, "comment", [build], {}, {1: hits})
     assert "text" not in EntityKernel(plan, "comment").early_columns(frozenset({0}))
     fitting = [row for row in found_by(storage, plan, "comment", order) if row["_place"] != COUNT_PLACE]
