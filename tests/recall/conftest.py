@@ -1,6 +1,7 @@
 """Fixtures for tests of recall."""
 
 from collections.abc import Iterator
+from uuid import uuid4
 
 import pytest
 from pydantic import SecretStr
@@ -16,11 +17,13 @@ def migrated_registry(request: pytest.FixtureRequest, tmp_path_factory: pytest.T
     settings = Settings(home=tmp_path_factory.mktemp("registry"))
     if request.param == "postgresql":
         address = make_url(request.getfixturevalue("postgres_url"))
+        # pytest ends and begins the fixture again where tests of several files alternate between its parameters.
+        name = f"recall_{uuid4().hex}"
         server = create_engine(address.set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
         with server.connect() as connection:
-            connection.execute(text("CREATE DATABASE recall_registry"))
+            connection.execute(text(f"CREATE DATABASE {name}"))
         server.dispose()
-        url = address.set(database="recall_registry").render_as_string(hide_password=False)
+        url = address.set(database=name).render_as_string(hide_password=False)
         settings = settings.model_copy(update={"database_url": SecretStr(url)})
     opened = open_registry(settings)
     yield opened
