@@ -32,6 +32,13 @@ class ProbeHits(NamedTuple):
         probes, starts = np.unique(self.probe[order], return_index=True)
         return dict(zip(probes.tolist(), np.split(self.row[order], starts[1:]), strict=False))
 
+    def of(self, chosen: np.ndarray) -> "ProbeHits":
+        """The hits of chosen rows (int64, ascending), which are counted by their place among them."""
+        place = np.searchsorted(chosen, self.row)
+        is_chosen = place < len(chosen)
+        is_chosen[is_chosen] = chosen[place[is_chosen]] == self.row[is_chosen]
+        return ProbeHits(place[is_chosen], self.probe[is_chosen], self.word[is_chosen])
+
 
 NO_ROWS = np.empty(0, dtype=np.int64)
 NO_HITS = ProbeHits(NO_ROWS, NO_ROWS, NO_ROWS)
@@ -71,10 +78,7 @@ class KeptRows(NamedTuple):
 
     def of(self, chosen: np.ndarray) -> "KeptRows":
         """The same for chosen rows (int64, ascending), counted by their place among them."""
-        place = np.searchsorted(chosen, self.hits.row)
-        is_chosen = place < len(chosen)
-        is_chosen[is_chosen] = chosen[place[is_chosen]] == self.hits.row[is_chosen]
-        return KeptRows(self.probes, ProbeHits(place[is_chosen], self.hits.probe[is_chosen], self.hits.word[is_chosen]))
+        return KeptRows(self.probes, self.hits.of(chosen))
 
 
 NOTHING_KEPT = KeptRows(frozenset(), NO_HITS)

@@ -93,11 +93,9 @@ class BatchRows:
         """
         row_parts, hit_parts = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.int64)]
         for hits in (self.kept.hits, *self.hits.values()):
-            place = np.searchsorted(chosen, hits.row)
-            is_chosen = place < len(chosen)
-            is_chosen[is_chosen] = chosen[place[is_chosen]] == hits.row[is_chosen]
-            row_parts.append(place[is_chosen])
-            hit_parts.append((hits.probe[is_chosen] << HIT_WORD_BITS) | hits.word[is_chosen])
+            row, probe, word = hits.of(chosen)
+            row_parts.append(row)
+            hit_parts.append((probe << HIT_WORD_BITS) | word)
         row_of, packed = np.concatenate(row_parts), np.concatenate(hit_parts)
         order = np.lexsort((packed, row_of))
         offsets = np.searchsorted(row_of[order], np.arange(len(chosen) + 1)).astype(np.int32)
