@@ -1,0 +1,14 @@
+"""Marks of cases, the sheets that they were made on, and the weights of sampled cases."""
+
+revision = "0008"
+down_revision = "0007"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    pass
+
+
+def downgrade() -> None:
+    pass
