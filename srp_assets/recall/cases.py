@@ -50,10 +50,12 @@ CASE_SCHEMA = pa.schema(
             "joined",
             pa.list_(pa.struct([pa.field("object", pa.string()), pa.field("rows", pa.int64()), pa.field("keys", pa.list_(pa.string()))])),
         ),
+        pa.field("facts", pa.string()),
     ]
 )
 """One case a row; `extra` is JSON, since its columns differ by entity; `key_order` sorts as the typed key does; `root` is the bucket key of
-the recalled row, by which a refill finds the cases that later rows may have changed."""
+the recalled row, by which a refill finds the cases that later rows may have changed. `facts` is JSON too: the recalled row's columns that
+cases are counted by; null in cases from before there were any."""
 
 HIT_WORD_MASK = (1 << HIT_WORD_BITS) - 1
 
@@ -102,6 +104,7 @@ class CaseAssembler:
                 extra[column] = _json_value(row[column], entity.columns[column].kind)
             elif row[column] is not None:
                 texts[f"{recall}.{column}"] = row[column]
+        facts = {column: _json_value(row[column], entity.columns[column].kind) for column in entity.fact_columns}
         return {
             "task_id": self._plan.tasks[self._group.tasks[bit]].task_id,
             "product": row["_product"],
@@ -113,6 +116,7 @@ class CaseAssembler:
             "texts": list(texts.items()),
             "extra": json.dumps(extra, ensure_ascii=False),
             "joined": joined,
+            "facts": json.dumps(facts, ensure_ascii=False),
         }
 
     def _hits(self, name: str, bit: int, row: Mapping[str, Any]) -> list[dict[str, Any]]:

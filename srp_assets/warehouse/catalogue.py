@@ -7,6 +7,7 @@ partition unit. Nothing else in the code knows the word "post". Strategies are v
 from collections.abc import Mapping
 from functools import cached_property
 from hashlib import sha256
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -48,7 +49,8 @@ class Column(Strict):
     """One column of an entity.
 
     `sources` are the names under which raw rows may carry it (its own name always counts); `formats` are strptime formats of a time
-    that is not ISO 8601; `required` forbids null; `values` lists what an enum may hold (open if empty).
+    that is not ISO 8601; `required` forbids null; `values` lists what an enum may hold (open if empty); `bounds` are where one bucket of
+    a metric's distribution ends and the next begins (`[100, 1000]`: below 100, 100 to below 1000, from 1000 on).
     """
 
     kind: Kind
@@ -58,6 +60,7 @@ class Column(Strict):
     values: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
     formats: tuple[str, ...] = ()
+    bounds: tuple[int | float, ...] = ()
     description: str
 
     @property
@@ -73,6 +76,10 @@ class Column(Strict):
             raise ValueError("only an enum lists values")
         if self.formats and self.kind != "time":
             raise ValueError("only a time has formats")
+        if self.bounds and self.kind != "metric":
+            raise ValueError("only a metric has bounds")
+        if any(not low < high for low, high in pairwise(self.bounds)):
+            raise ValueError("bounds must ascend")
         return self
 
 
@@ -174,6 +181,12 @@ class Entity(Strict):
     def feature_parts(self, feature: str) -> tuple[str, ...]:
         """The columns that a feature reads: a composite feature's parts, or the column itself."""
         return self.features[feature].concat if feature in self.features else (feature,)
+
+    @property
+    def fact_columns(self) -> tuple[str, ...]:
+        """The columns by which cases are counted: the publish time, and every metric, enum and flag."""
+        counted = ("metric", "enum", "flag")
+        return tuple(name for name, column in self.columns.items() if name == self.publish_time or column.kind in counted)
 
     def is_visible(self, row: Mapping[str, Any]) -> bool:
         """Whether a row is visible."""

@@ -184,7 +184,7 @@ def carried_columns(plan: BatchPlan, entity_name: str) -> tuple[str, ...]:
         needed |= set(join_columns(plan.catalogue, place.group.objects, place.object))
         needed |= {part for node in place.logic for feature in text_features(node) for part in feature.parts}
         if place.object == place.group.recall:
-            needed |= {entity.bucket_key, *entity.case_columns}
+            needed |= {entity.bucket_key, *entity.case_columns, *entity.fact_columns}
     return _ordered(entity, needed)
 
 
@@ -205,7 +205,7 @@ def join_columns(catalogue: Catalogue, objects: Iterable[str], object_name: str)
 def native_columns(plan: BatchPlan, group: Group, object_name: str) -> tuple[str, ...]:
     """The columns that are read of an object without rules: its key, its join columns, and what its cases show."""
     entity = plan.catalogue.entity_of(object_name)
-    shown = (entity.bucket_key, *entity.case_columns) if object_name == group.recall else ()
+    shown = (entity.bucket_key, *entity.case_columns, *entity.fact_columns) if object_name == group.recall else ()
     return _ordered(entity, {*entity.key, *join_columns(plan.catalogue, group.objects, object_name), *shown})
 
 

@@ -45,18 +45,23 @@ a unit has the place `COUNT_PLACE` and the last three."""
 
 COUNT_PLACE = -1
 
+LATE_KINDS = frozenset({"text", "metric", "enum", "flag"})
+"""Columns of these kinds that no rule asks are read only where a row fits: cases show them, or are counted by them."""
+
 
 @dataclass
 class BatchRows:
     """One batch of rows and what is known about it; scans each text feature at most once, and for no more lists than it must.
 
-    `kept` are hits that need no scan; `late` gives the columns that only rows that fit are asked for, of all rows of the batch.
+    `kept` are hits that need no scan; `late` gives the columns that only rows that fit are asked for, of all rows of the batch,
+    and `late_rows` holds them once they were asked for.
     """
 
     batch: pa.RecordBatch
     scanners: "ProbeScanners"
     kept: KeptRows
     late: Callable[[], pa.RecordBatch] | None
+    late_rows: pa.RecordBatch | None = None
     hits: dict[Feature, ProbeHits] = field(default_factory=dict)
     rows_of: dict[Feature | None, dict[int, np.ndarray]] = field(default_factory=dict)
 
@@ -83,7 +88,9 @@ class BatchRows:
         """A column of chosen rows."""
         if name in self.batch.schema.names or self.late is None:
             return self.batch.column(name).take(rows)
-        return self.late().column(name).take(rows)
+        if self.late_rows is None:
+            self.late_rows = self.late()
+        return self.late_rows.column(name).take(rows)
 
     def packed_hits(self, chosen: np.ndarray) -> pa.ListArray:
         """The hits of chosen rows, each as one integer, sorted by (probe, word) within a row.
@@ -171,14 +178,14 @@ class EntityKernel:
         self.schema = scan_schema(plan, entity_name)
 
     def early_columns(self, kept: frozenset[int]) -> tuple[str, ...]:
-        """The columns that tell which rows fit where some probes are kept: a text that no other rule asks can be read afterwards."""
+        """The columns that tell which rows fit where some probes are kept: what else is shown or counted can be read afterwards."""
         if kept not in self._early:
             rules = [rule for place in self._places for node in place.logic for rule in rules_of(node)]
             asked = [rule for rule in rules if rule.match != "matches" or self._scanners.number(probe_of(rule)) not in kept]
             needed = {part for rule in asked for part in rule.feature.parts}
             needed |= {condition.column for place in self._places for condition in self._plan.catalogue.objects[place.object].where}
             columns = self._plan.catalogue.entities[self._entity_name].columns
-            self._early[kept] = tuple(name for name in self.columns if name in needed or columns[name].kind != "text")
+            self._early[kept] = tuple(name for name in self.columns if name in needed or columns[name].kind not in LATE_KINDS)
         return self._early[kept]
 
     @cached_property
