@@ -7,12 +7,9 @@ take turns.
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from shutil import rmtree
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pyarrow as pa
@@ -29,6 +26,7 @@ from srp_assets.warehouse.readers.choice import reader_named
 from srp_assets.warehouse.readers.parquet import record_batch_as_raw
 from srp_assets.warehouse.registry import Counts, bind_catalogue, commit_ingest, fail_ingest, key_states, open_ingest
 from srp_assets.warehouse.settlement import Settlement
+from srp_assets.warehouse.stage import scratch_folder
 from srp_assets.warehouse.storage import Storage
 from srp_assets.warehouse.validation import NO_PERIOD, Validated, period_text, validate
 
@@ -194,7 +192,7 @@ def _land(
                 now = datetime.now(UTC)
                 ingest_id, landed_at = open_ingest(connection, reader=reader, source=source, product=product, entity=entity, now=now)
                 states = key_states(connection, product)
-            with _scratch(storage) as scratch:
+            with scratch_folder(storage) as scratch:
                 settlement = Settlement(
                     storage,
                     catalogue,
@@ -231,19 +229,6 @@ def _land(
 
 def _tell_nobody(_step: str, _rows: int) -> None:
     pass
-
-
-@contextmanager
-def _scratch(storage: Storage) -> Iterator[Path]:
-    """A folder for rows that memory does not hold; beside the warehouse, where there is room for them, if that is a disk."""
-    if not storage.is_local:
-        with TemporaryDirectory(prefix="srp-ingest-") as folder:
-            yield Path(folder)
-        return
-    path = Path(storage.path("landing/staging"))
-    rmtree(path, ignore_errors=True)  # of an ingest that died: ours is the only turn
-    yield path
-    rmtree(path, ignore_errors=True)
 
 
 def _stage(run: _Run, catalogue: Catalogue, landed_at: datetime, readables: Iterable[Readable], tell: Progress) -> None:

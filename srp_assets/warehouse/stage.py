@@ -6,12 +6,15 @@ A shard holds whole keys (it is a range of key codes), so that each can be settl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from shutil import rmtree
+from tempfile import TemporaryDirectory
 from uuid import uuid4
 
 import numpy as np
 import pyarrow as pa
 
 from srp_assets.errors import Unavailable
+from srp_assets.warehouse.storage import Storage
 
 MEMORY_BYTES = 192 * 1024 * 1024
 """How many bytes of rows of an entity are kept in memory. Settling a shard of that size took 1.4 GB at its peak; 64 shards of that size are
@@ -104,3 +107,19 @@ def disk_errors(place: Path) -> Iterator[None]:
         raise Unavailable(
             f"cannot write: {error.strerror or error}", where=str(place), remedy="free space, or correct the permissions or SRP_HOME"
         ) from error
+
+
+@contextmanager
+def scratch_folder(storage: Storage) -> Iterator[Path]:
+    """A folder for rows that memory does not hold; beside the storage, where there is room for them, if that is a disk.
+
+    For ingests that take turns: what one that died has left there goes first.
+    """
+    if not storage.is_local:
+        with TemporaryDirectory(prefix="srp-ingest-") as folder:
+            yield Path(folder)
+        return
+    path = Path(storage.path("landing/staging"))
+    rmtree(path, ignore_errors=True)
+    yield path
+    rmtree(path, ignore_errors=True)
