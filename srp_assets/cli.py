@@ -30,6 +30,7 @@ COMMANDS = {
     "recall": "srp_assets.cli_recall",
     "cases": "srp_assets.cli_recall",
     "diff": "srp_assets.cli_difference",
+    "features": "srp_assets.cli_features",
     "spark": "srp_assets.cli_spark",
 }
 """The module that each command is in, in the order in which they are used."""

@@ -21,6 +21,7 @@ class Settings(BaseSettings):
     catalogue: Path = Field(
         PROJECT_ROOT / "examples" / "sample" / "catalogue.yaml", description="YAML file that declares products and entities"
     )
+    features: Path = Field(PROJECT_ROOT / "examples" / "sample" / "features.yaml", description="YAML file that declares features")
     database_url: SecretStr | None = Field(
         None, description="SQLAlchemy address of the registry and of Dagster's storage (PostgreSQL); SQLite in the home if unset"
     )
