@@ -56,6 +56,12 @@ class Settings(BaseSettings):
     recall_share_limit: float = Field(
         0.2, gt=0, le=1, description="a task that would return more than this share of its table asks for --yes"
     )
+    statistics_exemptions: bool = Field(
+        True, description="statistics of a batch also scan for what the exemptions of word lists silence; it costs another merged scan"
+    )
+    precision_threshold: float = Field(
+        0.5, ge=0, le=1, description="words, and all else, whose precision lies under this share with confidence are flagged"
+    )
     build_retention_hours: float = Field(24, gt=0, description="a replaced build is kept this long for the scans that read it")
 
     @field_validator("notify_url")
