@@ -13,8 +13,8 @@ from srp_assets.cli_common import OK, answer, json_option, read_settings
 def features_command(name: str | None, as_json: bool) -> int:
     """List all features with their definitions, defaults and versions, or show the feature NAME with what it is derived from."""
     from srp_assets.console import table
+    from srp_assets.features.declaration.documentation import documentation
     from srp_assets.features.declaration.loading import load_definitions
-    from srp_assets.features.documentation import documentation
 
     definitions = load_definitions(read_settings().features)
     found = documentation(definitions.selected([name]) if name else definitions)

@@ -65,7 +65,7 @@ def feature_values(
             inputs = [values[source] if source in values else columns.get(source) for source in feature.inputs]
             found = None if any(value is None for value in inputs) else _derived(feature.declared, inputs)
         else:
-            found = _aggregated(feature, definitions.entities[feature.declared.entity], known, columns)
+            found = aggregated(feature, definitions.entities[feature.declared.entity], known, columns)
         values[name] = feature.declared.default if found is None else found
     return values
 
@@ -110,7 +110,7 @@ def _derived(declared: Derived, inputs: Sequence[Any]) -> Any:
     return FUNCTIONS[declared.function].evaluate(inputs, declared.parameters)
 
 
-def _aggregated(feature: Feature, keys: Sequence[str], known: Sequence[Row], request: Row) -> Any:
+def aggregated(feature: Feature, keys: Sequence[str], known: Sequence[Row], request: Row) -> Any:
     """The value of an aggregation over the known events; None where nothing counts."""
     declared = feature.declared
     assert isinstance(declared, Aggregated)

@@ -98,7 +98,7 @@ def _features_of(inputs: Inputs, slots: _Slots, additive: Additive, features: Se
         (np.array([days for days, _ in windows]), np.array([half_lives.index(found) if found else -1 for _, found in windows])),
         weights_of(half_lives, max(days for days, _ in windows)),
         (
-            np.array([kinds[type(feature.declared)] for feature in features]),  # type: ignore[index]
+            np.array([kinds[type(feature.declared)] for feature in features]),
             np.array([windows.index(_windows_of(feature)[0]) for feature in features]),
             np.array([windows.index(_windows_of(feature)[1]) for feature in features]),
             np.array(sizes),

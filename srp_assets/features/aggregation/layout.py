@@ -90,7 +90,7 @@ class PartialTable:
     @property
     def columns(self) -> tuple[str, ...]:
         """The keys and the names of what is kept for them."""
-        return (*self.keys, *(part.name for part in (*self.additives, *self.newest)))
+        return (*self.keys, *(additive.name for additive in self.additives), *(newest.name for newest in self.newest))
 
 
 @dataclass(frozen=True)

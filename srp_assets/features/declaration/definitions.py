@@ -83,13 +83,13 @@ class Definitions:
     """All features of a document, inputs before what is derived from them."""
 
     name: str
-    attributes: Mapping[str, AttributeSource]
-    entities: Mapping[str, tuple[str, ...]]
-    features: Mapping[str, Feature]
-    event_columns: Mapping[str, ValueType]
-    request_columns: Mapping[str, ValueType]
-    aggregated: tuple[Feature, ...] = field(init=False)
-    derived: tuple[Feature, ...] = field(init=False)
+    attributes: Mapping[str, AttributeSource] = field(repr=False)
+    entities: Mapping[str, tuple[str, ...]] = field(repr=False)
+    features: Mapping[str, Feature] = field(repr=False)
+    event_columns: Mapping[str, ValueType] = field(repr=False)
+    request_columns: Mapping[str, ValueType] = field(repr=False)
+    aggregated: tuple[Feature, ...] = field(init=False, repr=False)
+    derived: tuple[Feature, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         features = self.features.values()
@@ -151,15 +151,13 @@ def resolve(document: FeatureDocument) -> Definitions:
             drafts[name] = (place, declared, window)
     features: dict[str, Feature] = {}
     for name in _inputs_first(drafts, request_columns):
-        place, declared, window = drafts[name]
-        inputs = _inputs(declared, window)
+        place, draft, window = drafts[name]
+        inputs = _inputs(draft, window)
         types = [request_columns[source] if source in request_columns else features[source].value_type for source in inputs]
-        value_type = (
-            _aggregated_type(declared, event_columns) if isinstance(declared, Aggregated) else _derived_type(declared, types, place)
-        )
-        _check_default(declared, value_type, place)
-        version = _version(document, declared, window, inputs, features)
-        features[name] = Feature(name, declared, window, value_type, inputs, declared.owner or document.owner, version)
+        value_type = _aggregated_type(draft, event_columns) if isinstance(draft, Aggregated) else _derived_type(draft, types, place)
+        _check_default(draft, value_type, place)
+        version = _version(document, draft, window, inputs, features)
+        features[name] = Feature(name, draft, window, value_type, inputs, draft.owner or document.owner, version)
     entities = {name: entity.keys for name, entity in document.entities.items()}
     return Definitions(document.name, document.attributes, entities, features, event_columns, request_columns)
 
@@ -204,8 +202,9 @@ def _check_aggregated(document: FeatureDocument, declared: Aggregated, columns: 
             _check_test(test.column, test.value, columns, f"{place}.{filter_place}.where")
     column = getattr(declared, "column", None)
     if column is not None:
-        wanted = ("number",) if isinstance(declared, NUMBER_COLUMNS) else ("text",)
-        wanted = ("number", "text", "time") if isinstance(declared, Last) else wanted
+        wanted = (
+            ["number", "text", "time"] if isinstance(declared, Last) else ["number" if isinstance(declared, NUMBER_COLUMNS) else "text"]
+        )
         valid = [name for name, type_ in columns.items() if type_ in wanted]
         if column not in valid:
             raise InvalidInput(f"{column!r} is no {' or '.join(wanted)} of events", where=f"{place}.column", remedy=nearest(column, valid))

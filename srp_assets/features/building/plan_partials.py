@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
+from math import ceil
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -12,10 +13,12 @@ from pyspark.sql import SparkSession
 from srp_assets.features.aggregation.layout import Family, Layout
 from srp_assets.features.aggregation.rows import ARROW_TYPES
 from srp_assets.features.attributes import with_attributes
+from srp_assets.features.building.files import VersionFiles, Written, read_versions, write_day
 from srp_assets.features.declaration.columns import ValueType
 from srp_assets.features.declaration.definitions import Definitions
-from srp_assets.features.files import VersionFiles, Written, read_versions, write_day
 from srp_assets.warehouse.storage import Storage
+
+SMALLEST_SPLIT, UNITS_OF_A_TASK = 16, 5
 
 MANIFEST = "number int, family string, table string, path string, rows bigint, bytes bigint"
 
@@ -26,11 +29,13 @@ class DayOfEvents:
 
     Args:
         day: days since 1970.
+        storage: of the logs.
         paths: files of `logs/actions` of this day.
-        folder: of the build, relative to the warehouse; nothing else is written to.
+        folder: of the build, relative to the storage of the features; nothing else is written to.
     """
 
     day: int
+    storage: Storage
     paths: tuple[str, ...]
     folder: str
 
@@ -42,18 +47,24 @@ def build_partials(
 
     Args:
         spark: the session.
-        storage: the warehouse.
+        storage: of the features.
         layout: what is built.
         days: which days, in any order.
         versions: of the rows that attributes are taken from.
         buckets: how many there are; all builds that are read together have the same number.
     """
-    tasks = list(product(range(len(days)), range(len(layout.families))))
-    build = _builder(storage, layout, tuple(days), dict(versions), buckets, tasks)
+    # Days of a family follow each other, so that a task reads the versions of attributes once for several days.
+    units = list(product(range(len(layout.families)), range(len(days))))
+    build = _builder(storage, layout, tuple(days), dict(versions), buckets, units)
     built: dict[int, list[Written]] = {day.day: [] for day in days}
-    for row in spark.range(0, len(tasks), 1, max(1, len(tasks))).mapInArrow(build, MANIFEST).toArrow().to_pylist():
+    for row in spark.range(0, len(units), 1, task_count(len(units))).mapInArrow(build, MANIFEST).toArrow().to_pylist():
         built[days[row.pop("number")].day].append(Written(**row))
     return built
+
+
+def task_count(units: int) -> int:
+    """How many tasks some units of work become: a task costs Spark about as much as a small unit does."""
+    return max(1, min(units, SMALLEST_SPLIT), ceil(units / UNITS_OF_A_TASK))
 
 
 def _builder(
@@ -62,22 +73,27 @@ def _builder(
     days: Sequence[DayOfEvents],
     versions: Mapping[str, VersionFiles],
     buckets: int,
-    tasks: Sequence[tuple[int, int]],
+    units: Sequence[tuple[int, int]],
 ) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    definitions = layout.definitions
+
     def build(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        standing: dict[str, dict[str, pa.Table]] = {}
         for batch in batches:
-            for task in batch.column(0).to_pylist():
-                number, family_number = tasks[task]
+            for unit in batch.column(0).to_pylist():
+                family_number, number = units[unit]
                 family, day = layout.families[family_number], days[number]
-                events = read_events(storage, layout.definitions, family, day.paths, versions)
-                written = write_day(storage, layout.definitions, family, events, day.folder, buckets)
+                if family.key not in standing:
+                    standing = {family.key: read_versions(definitions, versions, family.raw_columns)}
+                events = read_events(definitions, family, day, standing[family.key])
+                written = write_day(storage, definitions, family, events, day.folder, buckets)
                 rows = [{"number": number, **vars(file)} for file in written]
-                yield pa.RecordBatch.from_pylist(rows, schema=_MANIFEST_SCHEMA)
+                yield pa.RecordBatch.from_pylist(rows, schema=MANIFEST_SCHEMA)
 
     return build
 
 
-_MANIFEST_SCHEMA = pa.schema(
+MANIFEST_SCHEMA = pa.schema(
     [
         pa.field("number", pa.int32()),
         pa.field("family", pa.string()),
@@ -89,19 +105,23 @@ _MANIFEST_SCHEMA = pa.schema(
 )
 
 
-def read_events(
-    storage: Storage, definitions: Definitions, family: Family, paths: Sequence[str], versions: Mapping[str, VersionFiles]
-) -> pa.Table:
-    """The events of a day with what a family needs of them; an event without a time of arrival arrived when it happened."""
+def read_events(definitions: Definitions, family: Family, day: DayOfEvents, versions: Mapping[str, pa.Table]) -> pa.Table:
+    """The events of a day with what a family needs of them; an event without a time of arrival arrived when it happened.
+
+    Args:
+        definitions: of the features.
+        family: whose columns are read.
+        day: whose events.
+        versions: of the sources of the attributes that the family needs.
+    """
     attributes = {name: source.key for source in definitions.attributes.values() for name in source.columns if name in family.raw_columns}
     names = list(dict.fromkeys([*(name for name in family.raw_columns if name not in attributes), *attributes.values()]))
     types: dict[str, ValueType] = {**definitions.event_columns, "event_id": "text", "kind": "text", "arrival_time": "time"}
     schema = pa.schema([pa.field(name, ARROW_TYPES[types[name]]) for name in names])
-    if not paths:
+    if not day.paths:
         return with_attributes(definitions, schema.empty_table(), "event_time", {}, attributes)
-    files = ds.dataset([storage.path(path) for path in paths], format="parquet", filesystem=storage.filesystem)
+    files = ds.dataset([day.storage.path(path) for path in day.paths], format="parquet", filesystem=day.storage.filesystem)
     events = files.to_table(columns=names).cast(schema)
     arrived = pc.coalesce(events["arrival_time"], events["event_time"])
     events = events.set_column(names.index("arrival_time"), "arrival_time", arrived)
-    standing = read_versions(storage, definitions, versions, list(attributes))
-    return with_attributes(definitions, events, "event_time", standing, attributes)
+    return with_attributes(definitions, events, "event_time", versions, attributes)

@@ -14,10 +14,10 @@ from srp_assets.features.aggregation.layout import Family, Layout
 from srp_assets.features.aggregation.point_in_time import family_features
 from srp_assets.features.aggregation.rows import ARROW_TYPES, integers, with_calendar
 from srp_assets.features.attributes import with_attributes
+from srp_assets.features.building.files import PartialFiles, VersionFiles, read_versions
 from srp_assets.features.declaration.columns import COMPUTED_COLUMNS, ValueType
 from srp_assets.features.declaration.definitions import Definitions
 from srp_assets.features.derivation import derived_features
-from srp_assets.features.files import PartialFiles, VersionFiles, read_versions
 from srp_assets.features.times import Clock, days_of
 
 ROW = "event_id"
@@ -47,15 +47,13 @@ def features_of_requests(
         clock: which events count.
     """
     definitions = layout.definitions
-    described = _described(requests, files, definitions, versions)
+    described = _described(requests, definitions, versions)
     features = described
     for family in layout.families:
         features = features.join(_of_family(described, files, family, buckets, clock), ROW, "left")
-    return features.mapInArrow(_derive(definitions), _ddl({ROW: "text", "as_of": "time"} | _types(definitions)))
-
-
-def _types(definitions: Definitions) -> dict[str, ValueType]:
-    return {name: feature.value_type for name, feature in definitions.features.items()}
+    types: dict[str, ValueType] = {ROW: "text", "as_of": "time"}
+    types |= {name: feature.value_type for name, feature in definitions.features.items()}
+    return features.mapInArrow(_derive(definitions), _ddl(types))
 
 
 def _ddl(columns: Mapping[str, ValueType]) -> str:
@@ -69,21 +67,30 @@ def needed_columns(definitions: Definitions) -> list[str]:
     return [name for name in definitions.request_columns if name in needed and name != "as_of"]
 
 
-def _described(requests: DataFrame, files: PartialFiles, definitions: Definitions, versions: Mapping[str, VersionFiles]) -> DataFrame:
-    """Requests with what follows from their time and from what they name."""
+def _attributes(definitions: Definitions) -> dict[str, str]:
+    """The attributes that are needed, with the keys of their sources."""
     needed = needed_columns(definitions)
-    attributes = {name: source.key for source in definitions.attributes.values() for name in source.columns if name in needed}
+    return {name: source.key for source in definitions.attributes.values() for name in source.columns if name in needed}
+
+
+def given_columns(definitions: Definitions) -> list[str]:
+    """The columns that requests have to bring beside `event_id` and `as_of`."""
+    attributes = _attributes(definitions)
+    own = [name for name in needed_columns(definitions) if name not in attributes and name not in COMPUTED_COLUMNS]
+    return list(dict.fromkeys([*own, *attributes.values()]))
+
+
+def _described(requests: DataFrame, definitions: Definitions, versions: Mapping[str, VersionFiles]) -> DataFrame:
+    """Requests with what follows from their time and from what they name."""
+    needed, attributes = needed_columns(definitions), _attributes(definitions)
     computed = [name for name in COMPUTED_COLUMNS if name in needed]
-    given = [name for name in needed if name not in attributes and name not in computed]
-    own = list(dict.fromkeys([ROW, "as_of", *given, *attributes.values()]))
-    types: dict[str, ValueType] = {ROW: "text", **{name: definitions.request_columns[name] for name in own if name != ROW}}
-    types |= {name: definitions.request_columns[name] for name in (*computed, *attributes)}
-    typed = requests.select(*[F.col(f"`{name}`").cast(SPARK_TYPES[types[name]]).alias(name) for name in own])
-    return typed.mapInArrow(_describe(files, definitions, versions, computed, list(attributes), list(types)), _ddl(types))
+    own = ["as_of", *given_columns(definitions)]
+    types: dict[str, ValueType] = {ROW: "text"} | {name: definitions.request_columns[name] for name in (*own, *computed, *attributes)}
+    typed = requests.select(*[F.col(f"`{name}`").cast(SPARK_TYPES[types[name]]).alias(name) for name in (ROW, *own)])
+    return typed.mapInArrow(_describe(definitions, versions, computed, list(attributes), list(types)), _ddl(types))
 
 
 def _describe(
-    files: PartialFiles,
     definitions: Definitions,
     versions: Mapping[str, VersionFiles],
     computed: Sequence[str],
@@ -91,7 +98,7 @@ def _describe(
     columns: Sequence[str],
 ) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     def describe(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        standing = read_versions(files.storage, definitions, versions, attributes)
+        standing = read_versions(definitions, versions, attributes)
         for batch in batches:
             table = with_calendar(pa.Table.from_batches([batch]), "as_of", computed)
             yield from with_attributes(definitions, table, "as_of", standing, attributes).select(columns).combine_chunks().to_batches()
@@ -105,7 +112,8 @@ def _of_family(described: DataFrame, files: PartialFiles, family: Family, bucket
     # A request that names nothing is in no bucket; it has the defaults of the others' features.
     asked = described.where(F.col(family.key).isNotNull()).select(ROW, "as_of", *keys)
     bucketed = asked.withColumn(BUCKET, F.pmod(F.crc32(F.col(family.key).cast("binary")), F.lit(buckets)).cast("int"))
-    types = {ROW: "text"} | {feature.name: feature.value_type for feature in family.features}
+    types: dict[str, ValueType] = {ROW: "text"}
+    types |= {feature.name: feature.value_type for feature in family.features}
     return bucketed.groupBy(BUCKET).applyInArrow(_complete(files, family, clock), _ddl(types))
 
 

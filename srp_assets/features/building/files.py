@@ -22,16 +22,26 @@ from srp_assets.warehouse.storage import Storage
 
 RAW, LATE = "raw", "late"
 
+SMALL_TABLE = 10_000
+"""Rows up to which a file is one row group: a reader of one bucket reads them faster than it finds its own."""
+
 DAYS_OF_A_SESSION = 1
 """How many days before its own a request's session may reach into."""
 
 
 @dataclass(frozen=True)
 class VersionFiles:
-    """Parquet files with the versions of an entity's rows, and the column that says since when each stands."""
+    """Parquet files with the versions of an entity's rows, and the column that says since when each stands.
 
+    `without` is a column that marks rows which are no versions by not being null (tombstones of landing); `order` are columns that say
+    which of the versions of one time is the newest.
+    """
+
+    storage: Storage
     paths: tuple[str, ...]
     updated_at: str
+    without: str | None = None
+    order: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -73,9 +83,10 @@ def write_day(storage: Storage, definitions: Definitions, family: Family, events
 
 
 def _write(storage: Storage, path: str, table: pa.Table) -> int:
-    """Writes rows sorted by bucket, each bucket as a row group."""
+    """Writes rows sorted by bucket, each bucket as a row group, or small tables as one."""
     buckets = integers(table[BUCKET])
-    starts = [0, *(np.flatnonzero(np.diff(buckets)) + 1).tolist(), table.num_rows]
+    borders = (np.flatnonzero(np.diff(buckets)) + 1).tolist() if table.num_rows > SMALL_TABLE else []
+    starts = [0, *borders, table.num_rows]
     with storage.parquet_writer(path, table.schema) as writer:
         for start, end in zip(starts, starts[1:], strict=False):
             if end > start:
@@ -123,20 +134,22 @@ class PartialFiles:
         return found.to_table(filter=pc.field(BUCKET) == bucket)
 
 
-def read_versions(
-    storage: Storage, definitions: Definitions, files: Mapping[str, VersionFiles], only: Sequence[str]
-) -> dict[str, pa.Table]:
-    """The versions of the sources that some attributes are taken from."""
+def read_versions(definitions: Definitions, files: Mapping[str, VersionFiles], only: Sequence[str]) -> dict[str, pa.Table]:
+    """The versions of the sources that some attributes are taken from, by source."""
     tables = {}
     for name, source in definitions.attributes.items():
         columns = sorted({attribute.column for column, attribute in source.columns.items() if column in only} - {source.key})
         if columns and name in files and files[name].paths:
-            paths = [storage.path(path) for path in files[name].paths]
-            found = ds.dataset(paths, format="parquet", filesystem=storage.filesystem).to_table(
-                columns=[source.key, *columns, *({files[name].updated_at} - {source.key, *columns})]
-            )
-            # A column of text ids whatever the warehouse keeps ids as: logs name items by texts.
-            key = pc.cast(found[source.key], pa.string())
-            found = found.set_column(found.column_names.index(source.key), source.key, key)
-            tables[name] = found if files[name].updated_at == UPDATED_AT else found.append_column(UPDATED_AT, found[files[name].updated_at])
+            tables[name] = _read_versions(files[name], source.key, columns)
     return tables
+
+
+def _read_versions(files: VersionFiles, key: str, columns: Sequence[str]) -> pa.Table:
+    dataset = ds.dataset([files.storage.path(path) for path in files.paths], format="parquet", filesystem=files.storage.filesystem)
+    names = list(dict.fromkeys([key, *columns, files.updated_at, *files.order]))
+    found = dataset.to_table(columns=names, filter=None if files.without is None else pc.field(files.without).is_null())
+    if files.order:
+        found = found.take(pc.sort_indices(found, sort_keys=[(name, "ascending") for name in files.order]))
+    # Logs name things by texts, whatever the warehouse keeps ids as.
+    found = found.set_column(0, key, pc.cast(found[key], pa.string()))
+    return found if files.updated_at == UPDATED_AT else found.append_column(UPDATED_AT, found[files.updated_at])

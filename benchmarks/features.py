@@ -1,0 +1,206 @@
+"""Features: from events to partial sums, from partial sums to the features of impressions, and the join of ready-made feature tables.
+
+    python benchmarks/features.py [--quick] [--only SECTION] [--json FILE]
+
+- `partials`: all partial sums of 7.1 million events for the features of the sample world.
+- `impressions`: all features of 1 million impressions as of their times, written as Parquet.
+- `tables`: 17,000 rows joined with 1,000 features of 10 tables of 100,000 rows each, in a process of its own, for its memory.
+- `growth`: partial sums of 1, 5 and 20 million events, a quarter of them of one user.
+"""
+
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+from rich.console import Console
+from rich.table import Table
+from support.feature_world import ShopLogs, requests_of, write_logs
+from support.report import Bar, end_in_order_when_stopped, keep, parser_of, tell
+
+from resources import spark_server
+from resources.spark import open_session
+from srp_assets.features.aggregation.layout import Layout, layout_of
+from srp_assets.features.building.files import PartialFiles
+from srp_assets.features.building.plan_join import features_of_requests
+from srp_assets.features.building.plan_partials import build_partials
+from srp_assets.features.declaration.loading import load_definitions
+from srp_assets.features.feature_tables import FeatureTable, join_feature_tables
+from srp_assets.features.times import MICROSECONDS_OF_DAY, microseconds
+from srp_assets.settings import PROJECT_ROOT, Settings
+from srp_assets.warehouse.storage import Storage
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+BUCKETS = 8
+EVENTS, QUICK_EVENTS = 7_100_000, 200_000
+IMPRESSIONS, QUICK_IMPRESSIONS = 1_000_000, 20_000
+GROWTH, QUICK_GROWTH = (1_000_000, 5_000_000, 20_000_000), (50_000, 100_000, 200_000)
+TABLES, COLUMNS_OF_A_TABLE, REQUESTS = 10, 100, 17_000
+VERSIONS, QUICK_VERSIONS = 100_000, 10_000
+ENTITIES = 5_000
+SECTIONS = ("partials", "impressions", "tables", "growth")
+TIME = pa.timestamp("us", tz="UTC")
+
+
+@dataclass
+class Bench:
+    """What the sections share: where they write, the session, what they found."""
+
+    storage: Storage
+    spark: "SparkSession"
+    layout: Layout
+    quick: bool
+    rows: list[dict[str, Any]]
+    bars: list[Bar]
+    logs: ShopLogs | None = None
+
+    def timed(self, section: str, what: str, units: int, run: Callable[[], Any]) -> float:
+        """Seconds that something takes, kept with how many units it did."""
+        begin = time.perf_counter()
+        run()
+        seconds = time.perf_counter() - begin
+        self.rows.append({"section": section, "what": what, "units": units, "seconds": seconds, "units_per_second": units / seconds})
+        return seconds
+
+    def build(self, logs: ShopLogs) -> None:
+        """Builds the partials of all days."""
+        build_partials(self.spark, self.storage, self.layout, logs.days, logs.versions, BUCKETS)
+
+    def warm_up(self) -> None:
+        """Lets Spark's workers start and compile, which a server does once."""
+        logs = write_logs(self.storage, 600, seed=9)
+        self.build(logs)
+        asked = pa.concat_tables(requests_of(self.storage, logs, 100))
+        self.features(logs, asked).count()
+
+    def features(self, logs: ShopLogs, requests: pa.Table) -> Any:
+        """The features of requests, as a frame."""
+        files = PartialFiles(self.storage, self.layout.definitions, {day.day: day.folder for day in logs.days})
+        self.storage.write("requests.parquet", requests)
+        frame = self.spark.read.parquet(self.storage.address("requests.parquet"))
+        return features_of_requests(frame, files, self.layout, logs.versions, BUCKETS)
+
+
+def partials(bench: Bench) -> None:
+    """All partial sums of many events."""
+    events = QUICK_EVENTS if bench.quick else EVENTS
+    bench.logs = write_logs(bench.storage, events)
+    seconds = bench.timed("partials", "events to partial sums", events, lambda: bench.build(bench.logs))
+    if not bench.quick:
+        bench.bars.append(Bar("7.1 million events to all partial sums, seconds", seconds, 300))
+
+
+def impressions(bench: Bench) -> None:
+    """All features of many impressions."""
+    if bench.logs is None:
+        partials(bench)
+    wanted = QUICK_IMPRESSIONS if bench.quick else IMPRESSIONS
+    requests = pa.concat_tables(requests_of(bench.storage, bench.logs, wanted))
+    features = len(bench.layout.definitions.features)
+    target = bench.storage.address("features")
+    what = f"impressions with {features} features"
+    frame = bench.features(bench.logs, requests)
+    seconds = bench.timed("impressions", what, requests.num_rows, lambda: frame.write.mode("overwrite").parquet(target))
+    written = bench.spark.read.parquet(target).count()
+    assert written == requests.num_rows, f"{written} rows of {requests.num_rows}"
+    if not bench.quick:
+        bench.bars.append(Bar(f"1 million impressions x {features} features, seconds", seconds * IMPRESSIONS / written, 180))
+
+
+def tables(bench: Bench) -> None:
+    """Ready-made feature tables, joined by a process that does nothing else."""
+    folder = Path(bench.storage.location)
+    command = [sys.executable, __file__, "--join-in", str(folder), *(["--quick"] if bench.quick else [])]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    seconds, gigabytes, found = (float(word) for word in done.stdout.split())
+    bench.rows.append({"section": "tables", "what": "requests x 1,000 features of 10 tables", "units": REQUESTS, "seconds": seconds,
+                       "units_per_second": REQUESTS / seconds, "gigabytes": gigabytes, "values": found})  # fmt: skip
+    bench.bars.append(Bar("17,000 rows x 1,000 features of 10 tables, seconds", seconds, 60))
+    bench.bars.append(Bar("17,000 rows x 1,000 features of 10 tables, peak memory in GB", gigabytes, 4))
+
+
+def join_in(folder: str, quick: bool) -> None:
+    """What `tables` runs: writes the tables, joins them, tells seconds, the greatest memory in GB, and how many values were found."""
+    storage, random = Storage(folder), np.random.default_rng(3)
+    begin, versions = microseconds(datetime(2024, 1, 1, tzinfo=UTC)), QUICK_VERSIONS if quick else VERSIONS
+    asked = []
+    for number in range(TABLES):
+        columns = {
+            "entity": pa.array([f"e{code}" for code in random.integers(0, ENTITIES, versions)]),
+            "at": pa.array(begin + random.integers(0, 90 * MICROSECONDS_OF_DAY, versions), TIME),
+        }
+        columns |= {f"f{place}": pa.array(random.random(versions)) for place in range(COLUMNS_OF_A_TABLE)}
+        storage.write(f"tables/{number}.parquet", pa.table(columns), row_group_rows=20_000, dictionaries=False)
+        names = tuple(f"f{place}" for place in range(COLUMNS_OF_A_TABLE))
+        asked.append(FeatureTable(f"t{number}", (f"tables/{number}.parquet",), ("entity",), "at", names))
+        del columns
+    requests = pa.table(
+        {
+            "entity": pa.array([f"e{code}" for code in random.integers(0, ENTITIES, REQUESTS)]),
+            "as_of": pa.array(begin + random.integers(0, 90 * MICROSECONDS_OF_DAY, REQUESTS), TIME),
+        }
+    )
+    start = time.perf_counter()
+    found = join_feature_tables(storage, requests, asked)
+    seconds = time.perf_counter() - start
+    values = sum(len(column) - column.null_count for column in found.columns)
+    sys.stdout.write(f"{seconds} {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6} {values}\n")
+
+
+def growth(bench: Bench) -> None:
+    """Partial sums of ever more events, a quarter of them of one user."""
+    per_million = []
+    for events in QUICK_GROWTH if bench.quick else GROWTH:
+        logs = write_logs(bench.storage, events, heavy_user_events=events // 4, seed=4)
+        seconds = bench.timed("growth", "events to partial sums, a quarter of one user", events, lambda logs=logs: bench.build(logs))
+        per_million.append(seconds / events)
+    if not bench.quick:
+        bench.bars.append(Bar("time for an event, of 20 million against of 5 million", per_million[2] / per_million[1], 1.2))
+
+
+def show(rows: list[dict[str, Any]], console: Console) -> None:
+    """The table of results."""
+    grid = Table("section", "what", "units", "seconds", "units/s")
+    for row in rows:
+        grid.add_row(row["section"], row["what"], f"{row['units']:,}", f"{row['seconds']:.1f}", f"{row['units_per_second']:,.0f}")
+    console.print(grid)
+
+
+def main() -> None:
+    """Runs the sections that are asked for."""
+    parser = parser_of(__doc__, quick="much fewer rows, within a minute; no bars that need the full size")
+    parser.add_argument("--only", choices=SECTIONS, action="append", help="only this section; may be given several times")
+    parser.add_argument("--join-in", help="the section `tables` in this process, with its tables below this folder")
+    arguments = parser.parse_args()
+    if arguments.join_in:
+        join_in(arguments.join_in, arguments.quick)
+        return
+    end_in_order_when_stopped()
+    console = Console()
+    with TemporaryDirectory(prefix="srp-features-") as folder:
+        settings = Settings(home=Path(folder) / "home", spark_memory="3g", SPARK_REMOTE=None)
+        layout = layout_of(load_definitions(PROJECT_ROOT / "examples" / "sample" / "features.yaml"))
+        bench = Bench(Storage(str(Path(folder) / "warehouse")), open_session(settings), layout, arguments.quick, [], [])
+        try:
+            bench.warm_up()
+            for section in arguments.only or SECTIONS:
+                {"partials": partials, "impressions": impressions, "tables": tables, "growth": growth}[section](bench)
+        finally:
+            spark_server.stop(settings)
+    show(bench.rows, console)
+    tell(bench.bars, console)
+    keep(arguments.json, bench.rows, bench.bars)
+
+
+if __name__ == "__main__":
+    main()
