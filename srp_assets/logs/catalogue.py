@@ -128,6 +128,8 @@ class LogCatalogue(Strict):
             if len(named) > 1:
                 raise ValueError(f"logs {' and '.join(named)} have the role {role}, which only one may have")
         for name in self.declared:
+            if name in TABLES:
+                raise ValueError(f"logs.{name} has the name of a table that is built from logs")
             log = self.logs[name]
             for column in log.identity:
                 if column not in log.columns:

@@ -10,12 +10,12 @@ WRITTEN = re.compile(r"(\d{1,6}) ?(second|minute|hour|day)s?", re.ASCII)
 
 
 def parsed_duration(value: Any) -> Any:
-    """A written span as a timedelta; anything else is left to pydantic.
+    """A written span as a timedelta; anything else, and ISO 8601 (`P7D`) as the registry keeps it, is left to pydantic.
 
     Raises:
         ValueError: if a text is no span.
     """
-    if not isinstance(value, str):
+    if not isinstance(value, str) or value.startswith("P"):
         return value
     found = WRITTEN.fullmatch(value.strip())
     if found is None:

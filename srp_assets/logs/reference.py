@@ -10,7 +10,7 @@
 5. What belongs nowhere is an orphan of one kind: `without_request`, `without_impression`, `without_click`, or `without_key` (a step with
    neither trace nor user). It is kept, with its own columns alone.
 6. "Latest" and "first" are by (event_time, event_id); "at or before" is by time alone.
-7. A user's actions form sessions: a gap of more than `session_gap` begins a new one. Sessions cross midnight, and last as long as they last.
+7. A user's actions form sessions: a gap of more than `session_gap` begins a new one. Sessions cross midnight, and may last for days.
 """
 
 from collections import defaultdict

@@ -175,9 +175,7 @@ def _layout_change(before: LogCatalogue, after: LogCatalogue) -> str | None:
         new = after.logs[name]
         if new.role != log.role or new.identity != log.identity:
             return f"logs.{name}"
-        if [(column, it.value_type) for column, it in new.columns.items()] != [
-            (column, it.value_type) for column, it in log.columns.items()
-        ]:
+        if log_schema(new) != log_schema(log):
             return f"logs.{name}.columns"
     return None
 

@@ -92,17 +92,23 @@ class BuildWriter:
 
 def split_by_place(batch: pa.RecordBatch, units: Sequence[tuple[str, str]]) -> Iterator[tuple[Place, pa.RecordBatch]]:
     """The runs of rows of a batch that have the same place."""
-    if batch.num_rows == 0:
-        return
     columns = [batch.column(name) for name in PLACE]
-    changed = np.zeros(batch.num_rows - 1, dtype=bool)
-    for column in columns:
-        changed |= pc.not_equal(column[1:], column[:-1]).to_numpy(zero_copy_only=False)
-    starts = [0, *(np.flatnonzero(changed) + 1).tolist()]
-    for start, end in zip(starts, [*starts[1:], batch.num_rows], strict=True):
+    borders = run_borders(columns)
+    for start, end in zip(borders, borders[1:], strict=False):
         unit, visible, bucket = (column[start].as_py() for column in columns)
         product, period = units[unit]
         yield Place(product, period, visible, bucket), batch.slice(start, end - start)
+
+
+def run_borders(columns: Sequence[pa.Array]) -> list[int]:
+    """Where runs of rows begin that are equal in all of some columns without nulls, and where the last one ends; nothing of no rows."""
+    rows = len(columns[0])
+    if rows == 0:
+        return []
+    changed = np.zeros(rows - 1, dtype=bool)
+    for column in columns:
+        changed |= pc.not_equal(column[1:], column[:-1]).to_numpy(zero_copy_only=False)
+    return [0, *(np.flatnonzero(changed) + 1).tolist(), rows]
 
 
 class _File:
