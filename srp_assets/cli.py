@@ -25,6 +25,7 @@ COMMANDS = {
     "show": "srp_assets.cli_documents",
     "archive": "srp_assets.cli_documents",
     "lists": "srp_assets.cli_lists",
+    "logs": "srp_assets.cli_logs",
     "submit": "srp_assets.cli_submit",
     "tasks": "srp_assets.cli_tasks",
     "recall": "srp_assets.cli_recall",

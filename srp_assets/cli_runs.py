@@ -11,6 +11,7 @@ from typing import Any, Self
 import dagster as dg
 
 from jobs.local_runs import fail_runs_of_dead_processes, worker_tags
+from jobs.logs import BUILD_LOGS_JOB, STITCHED_LOGS
 from jobs.recall import RECALL_SENSOR, recall_job, release_batches_of_ended_runs, requests_for_claimed
 from jobs.recall_refill import REFILL_JOB, refill_config
 from jobs.warehouse import BUILD_JOB, FIRST_TAG, LAST_TAG
@@ -20,6 +21,7 @@ from srp_assets.cli_common import Home
 from srp_assets.console import Report
 from srp_assets.definitions import build_definitions
 from srp_assets.errors import SrpError, Unavailable
+from srp_assets.logs.assets import LogsBuildConfig
 from srp_assets.partitions import RECALL_BATCHES
 from srp_assets.recall.claims import claim_window, waiting_tasks
 from srp_assets.strategy.standing import periods_to_look_into, periods_without_hits
@@ -81,6 +83,24 @@ class LocalRuns:
             asset_selection=assets,
             tags={FIRST_TAG: wanted[0].period, LAST_TAG: wanted[-1].period, **worker_tags()},
             run_config={**QUIET, "ops": {key.to_python_identifier(): {"config": config.model_dump()} for key in assets}},
+            raise_on_error=False,
+        )
+        _stop_if_interrupted(result)
+        if not result.success:
+            raise _failure(result)
+
+    def build_logs(self, days: Sequence[str]) -> None:
+        """Stitches days of the logs in one run over the range that they span; what is built in between is left alone.
+
+        Raises:
+            SrpError: if the run fails; what was built before stays.
+        """
+        if not days:
+            return
+        result = self.definitions.resolve_job_def(BUILD_LOGS_JOB).execute_in_process(
+            instance=self.instance,
+            tags={FIRST_TAG: min(days), LAST_TAG: max(days), **worker_tags()},
+            run_config={**QUIET, "ops": {STITCHED_LOGS: {"config": LogsBuildConfig(only_changed=True).model_dump()}}},
             raise_on_error=False,
         )
         _stop_if_interrupted(result)

@@ -2,16 +2,20 @@
 
 from collections.abc import Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
+from jobs.logs import logs_jobs, logs_schedules, logs_sensors
 from jobs.recall import notification_sensor, recall_job, recall_sensor, retention_schedule
 from jobs.recall_refill import refill_job, refill_sensor
 from jobs.warehouse import warehouse_jobs, warehouse_schedules, warehouse_sensors
 from jobs.wordlists import wordlists_schedules, wordlists_sensors
 from resources.registry_database import RegistryResource
 from resources.spark import SparkResource
+from srp_assets.logs.assets import logs_assets, logs_checks
+from srp_assets.logs.catalogue import load_log_catalogue
 from srp_assets.progress import Progress
 from srp_assets.recall.assets import recall_assets
 from srp_assets.settings import Settings
@@ -36,7 +40,7 @@ def build_definitions(
     # Documents belong to a domain that comes after the word lists: what is standing is handed down.
     standing = partial(standing_lists, catalogue=catalogue)
     stale, state = partial(periods_without_hits, catalogue=catalogue), partial(standing_state, catalogue=catalogue)
-    return dg.Definitions(
+    everything = dg.Definitions(
         assets=[
             *warehouse_assets(settings, catalogue, progress=progress),
             *wordlists_assets(settings, catalogue, standing, progress=progress),
@@ -54,6 +58,21 @@ def build_definitions(
         ],
         resources={"registry": RegistryResource(), "spark": SparkResource(), **(resources or {})},
     )
+    return everything if settings.log_catalogue is None else _with_logs(everything, settings, settings.log_catalogue, progress)
+
+
+def _with_logs(everything: dg.Definitions, settings: Settings, declared: Path, progress: Progress | None) -> dg.Definitions:
+    """All of it, and the ranking half: what a home has that declares logs."""
+    catalogue = load_log_catalogue(declared)
+    jobs = logs_jobs()
+    ranking = dg.Definitions(
+        assets=logs_assets(settings, catalogue, progress=progress),
+        asset_checks=logs_checks(settings, catalogue),
+        jobs=jobs,
+        schedules=logs_schedules(settings, catalogue, jobs),
+        sensors=logs_sensors(catalogue),
+    )
+    return dg.Definitions.merge(everything, ranking)
 
 
 @dg.definitions

@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from srp_assets.logs.catalogue import LogCatalogue
 from srp_assets.warehouse.catalogue import Catalogue
 from srp_assets.warehouse.periods import FORMATS, Unit
 
@@ -12,9 +13,17 @@ PERIODS_AHEAD: dict[Unit, int] = {"hour": 25, "day": 2, "month": 2, "year": 2}
 """How far the partitions reach beyond the last whole period: the period that is not over yet, and what a publish time of up to a day after
 its landing (clocks differ; landing accepts it) may fall into."""
 
+LOG_DAYS_AHEAD = 2
+"""How far the days of logs reach beyond yesterday: today, and tomorrow, into which clocks that run ahead may put an event."""
+
 RECALL_BATCHES = dg.DynamicPartitionsDefinition(name="recall_batch")
 """A partition for each batch of recall tasks: when one comes is up to the tasks, so no calendar can list them. The retention job takes old
 ones away, since Dagster is comfortable with no more than 100,000 partitions of an asset."""
+
+
+def log_days(catalogue: LogCatalogue) -> dg.DailyPartitionsDefinition:
+    """The days of events: what is stitched, replaced and backfilled by."""
+    return dg.DailyPartitionsDefinition(start_date=catalogue.first_day.isoformat(), timezone="UTC", end_offset=LOG_DAYS_AHEAD)
 
 
 def period_partitions(catalogue: Catalogue) -> dg.TimeWindowPartitionsDefinition:

@@ -22,6 +22,7 @@ class Settings(BaseSettings):
         PROJECT_ROOT / "examples" / "sample" / "catalogue.yaml", description="YAML file that declares products and entities"
     )
     features: Path = Field(PROJECT_ROOT / "examples" / "sample" / "features.yaml", description="YAML file that declares features")
+    logs: Path | None = Field(None, description="YAML file that declares logs; `logs.yaml` beside the catalogue if unset and there is one")
     database_url: SecretStr | None = Field(
         None, description="SQLAlchemy address of the registry and of Dagster's storage (PostgreSQL); SQLite in the home if unset"
     )
@@ -78,6 +79,12 @@ class Settings(BaseSettings):
     def home_folder(self) -> Path:
         """The home as an absolute path."""
         return self.home.expanduser().resolve()
+
+    @property
+    def log_catalogue(self) -> Path | None:
+        """The file that declares logs; None where this home has none."""
+        beside = self.catalogue.parent / "logs.yaml"
+        return self.logs or (beside if beside.is_file() else None)
 
     @property
     def warehouse_location(self) -> str:
