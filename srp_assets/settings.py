@@ -63,6 +63,7 @@ class Settings(BaseSettings):
     precision_threshold: float = Field(
         0.5, ge=0, le=1, description="words, and all else, whose precision lies under this share with confidence are flagged"
     )
+    features_buckets: int = Field(8, ge=1, le=4096, description="buckets of partial sums of features; another number builds them anew")
     build_retention_hours: float = Field(24, gt=0, description="a replaced build is kept this long for the scans that read it")
 
     @field_validator("notify_url")

@@ -36,7 +36,7 @@ def _documented(definitions: Definitions, feature: Feature) -> DocumentedFeature
         name=feature.name,
         about=" x ".join(definitions.entities[declared.entity]) if isinstance(declared, Aggregated) else "",
         definition=_of_events(declared) if isinstance(declared, Aggregated) else _of_inputs(declared),
-        window="" if feature.window is None else f"{feature.window} days" if isinstance(feature.window, int) else feature.window,
+        window=_window(feature),
         type=feature.value_type,
         default=declared.default,
         unit=declared.unit,
@@ -77,3 +77,9 @@ def _short(value: float | str) -> str:
 
 def _of_inputs(declared: Derived) -> str:
     return f"{declared.function}: {FUNCTIONS[declared.function].meaning}"
+
+
+def _window(feature: Feature) -> str:
+    if not isinstance(feature.window, int):
+        return feature.window or ""
+    return f"{feature.window} day{'s' if feature.window > 1 else ''}"
