@@ -5,9 +5,12 @@ from typing import Any
 import click
 
 from srp_assets.cli_common import OK, answer, json_option, read_settings
+from srp_assets.errors import NotFound
 
 
-@click.command("features", epilog="The declarations are those of the file that SRP_FEATURES names.")
+@click.command(
+    "features", epilog="The declarations are those of features.yaml beside the catalogue, or of the file that SRP_FEATURES names."
+)
 @click.argument("name", required=False)
 @json_option
 def features_command(name: str | None, as_json: bool) -> int:
@@ -16,7 +19,10 @@ def features_command(name: str | None, as_json: bool) -> int:
     from srp_assets.features.declaration.documentation import documentation
     from srp_assets.features.declaration.loading import load_definitions
 
-    definitions = load_definitions(read_settings().features)
+    declared = read_settings().feature_declarations
+    if declared is None:
+        raise NotFound("this home declares no features", where="SRP_FEATURES", remedy="write features.yaml beside the catalogue")
+    definitions = load_definitions(declared)
     found = documentation(definitions.selected([name]) if name else definitions)
     if as_json:
         answer({"name": definitions.name, "digest": definitions.digest, "features": [vars(feature) for feature in found]})

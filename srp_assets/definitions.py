@@ -7,6 +7,7 @@ from typing import Any
 
 import dagster as dg
 
+from jobs.features import features_jobs, features_schedules, features_sensors
 from jobs.logs import logs_jobs, logs_schedules, logs_sensors
 from jobs.recall import notification_sensor, recall_job, recall_sensor, retention_schedule
 from jobs.recall_refill import refill_job, refill_sensor
@@ -14,8 +15,10 @@ from jobs.warehouse import warehouse_jobs, warehouse_schedules, warehouse_sensor
 from jobs.wordlists import wordlists_schedules, wordlists_sensors
 from resources.registry_database import RegistryResource
 from resources.spark import SparkResource
+from srp_assets.features.assets import features_assets, features_checks
+from srp_assets.features.declaration.loading import load_definitions
 from srp_assets.logs.assets import logs_assets, logs_checks
-from srp_assets.logs.catalogue import load_log_catalogue
+from srp_assets.logs.catalogue import LogCatalogue, load_log_catalogue
 from srp_assets.progress import Progress
 from srp_assets.recall.assets import recall_assets
 from srp_assets.settings import Settings
@@ -72,7 +75,24 @@ def _with_logs(everything: dg.Definitions, settings: Settings, declared: Path, p
         schedules=logs_schedules(settings, catalogue, jobs),
         sensors=logs_sensors(catalogue),
     )
-    return dg.Definitions.merge(everything, ranking)
+    merged = dg.Definitions.merge(everything, ranking)
+    return merged if settings.feature_declarations is None else _with_features(merged, settings, catalogue, settings.feature_declarations, progress)
+
+
+def _with_features(
+    everything: dg.Definitions, settings: Settings, logs: LogCatalogue, declared: Path, progress: Progress | None
+) -> dg.Definitions:
+    """All of it, and the features that a home with logs declares."""
+    catalogue, definitions = load_catalogue(settings.catalogue), load_definitions(declared)
+    jobs = features_jobs()
+    features = dg.Definitions(
+        assets=features_assets(settings, catalogue, logs, definitions, progress=progress),
+        asset_checks=features_checks(settings, catalogue, definitions),
+        jobs=jobs,
+        schedules=features_schedules(settings, jobs),
+        sensors=features_sensors(settings, logs, definitions),
+    )
+    return dg.Definitions.merge(everything, features)
 
 
 @dg.definitions

@@ -21,7 +21,9 @@ class Settings(BaseSettings):
     catalogue: Path = Field(
         PROJECT_ROOT / "examples" / "sample" / "catalogue.yaml", description="YAML file that declares products and entities"
     )
-    features: Path = Field(PROJECT_ROOT / "examples" / "sample" / "features.yaml", description="YAML file that declares features")
+    features: Path | None = Field(
+        None, description="YAML file that declares features; `features.yaml` beside the catalogue if unset and there is one"
+    )
     logs: Path | None = Field(None, description="YAML file that declares logs; `logs.yaml` beside the catalogue if unset and there is one")
     database_url: SecretStr | None = Field(
         None, description="SQLAlchemy address of the registry and of Dagster's storage (PostgreSQL); SQLite in the home if unset"
@@ -86,6 +88,12 @@ class Settings(BaseSettings):
         """The file that declares logs; None where this home has none."""
         beside = self.catalogue.parent / "logs.yaml"
         return self.logs or (beside if beside.is_file() else None)
+
+    @property
+    def feature_declarations(self) -> Path | None:
+        """The file that declares features; None where this home has none."""
+        beside = self.catalogue.parent / "features.yaml"
+        return self.features or (beside if beside.is_file() else None)
 
     @property
     def warehouse_location(self) -> str:

@@ -92,5 +92,9 @@ def test_the_command_says_what_is_wrong_with_the_file(
     assert run(["features", "--json"]) == 1
     assert json.loads(capsys.readouterr().out)["error"]["where"] == f"{path}: owner"
     monkeypatch.delenv("SRP_FEATURES")
+    monkeypatch.setenv("SRP_CATALOGUE", str(PROJECT_ROOT / "examples" / "shop" / "catalogue.yaml"))
+    assert run(["features", "--json"]) == 1
+    assert "declares no features" in capsys.readouterr().out
+    monkeypatch.delenv("SRP_CATALOGUE")
     assert run(["features", "no_such", "--json"]) == 1
     assert "there is no feature 'no_such'" in capsys.readouterr().out

@@ -140,6 +140,13 @@ def resolve(document: FeatureDocument) -> Definitions:
     request_columns: dict[str, ValueType] = REQUEST_COLUMNS | added
     for name, entity in document.entities.items():
         _check_entity(name, entity, event_columns, request_columns)
+    for part in ("costs", "explore"):
+        for name in getattr(document.automatic, part):
+            if name not in document.entities:
+                raise InvalidInput(f"there is no entity {name!r}", where=f"automatic.{part}", remedy=nearest(name, document.entities))
+    for name in {kind for kinds in document.automatic.explore.values() for kind in kinds}:
+        if name not in document.events:
+            raise InvalidInput(f"there is no event {name!r}", where="automatic.explore", remedy=nearest(name, document.events))
     drafts: dict[str, tuple[str, Aggregated | Derived, Window | None]] = {}
     for number, declared in enumerate(document.features):
         place = f"features[{number}] ({declared.name})"

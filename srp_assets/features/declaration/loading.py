@@ -22,7 +22,9 @@ def load_definitions(path: Path) -> Definitions:
         declared = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         summary = " ".join(str(error).split())
-        raise InvalidInput(f"the features cannot be read: {summary}", where=str(path), remedy="check SRP_FEATURES") from error
+        raise InvalidInput(
+            f"the features cannot be read: {summary}", where=str(path), remedy="correct the file, or SRP_FEATURES"
+        ) from error
     try:
         return resolve(FeatureDocument.model_validate(declared))
     except ValidationError as error:

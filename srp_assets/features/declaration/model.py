@@ -300,6 +300,18 @@ class AttributeSource(Strict):
     columns: dict[Name, Attribute] = Field(min_length=1)
 
 
+class Automatic(Strict):
+    """When a generated feature is proposed.
+
+    `explore` says of which entities and events features are generated; `costs` are those of acquiring a feature of an entity, in any unit (1
+    where none is declared); `pays` is the log loss that a unit of cost has to save.
+    """
+
+    explore: dict[Name, tuple[Name, ...]] = {}
+    costs: dict[Name, Annotated[float, Field(gt=0)]] = {}
+    pays: float = Field(0.0005, gt=0)
+
+
 class FeatureDocument(Strict):
     """Everything that is declared about features. `context` are columns that the catalogue of logs adds to requests."""
 
@@ -310,3 +322,4 @@ class FeatureDocument(Strict):
     attributes: dict[Name, AttributeSource] = {}
     entities: dict[Name, EntityKeys] = Field(min_length=1)
     features: tuple[AnyDeclaration, ...] = Field(min_length=1)
+    automatic: Automatic = Automatic()
