@@ -76,7 +76,8 @@ def _with_logs(everything: dg.Definitions, settings: Settings, declared: Path, p
         sensors=logs_sensors(catalogue),
     )
     merged = dg.Definitions.merge(everything, ranking)
-    return merged if settings.feature_declarations is None else _with_features(merged, settings, catalogue, settings.feature_declarations, progress)
+    features = settings.feature_declarations
+    return merged if features is None else _with_features(merged, settings, catalogue, features, progress)
 
 
 def _with_features(

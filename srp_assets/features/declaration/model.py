@@ -303,8 +303,8 @@ class AttributeSource(Strict):
 class Automatic(Strict):
     """When a generated feature is proposed.
 
-    `explore` says of which entities and events features are generated; `costs` are those of acquiring a feature of an entity, in any unit (1
-    where none is declared); `pays` is the log loss that a unit of cost has to save.
+    `explore` says of which entities and events features are generated; `costs` are those of acquiring a feature of an entity, in any unit
+    (1 where none is declared); `pays` is the log loss that a unit of cost has to save.
     """
 
     explore: dict[Name, tuple[Name, ...]] = {}
