@@ -27,21 +27,27 @@ def shown_hit(words: ResolvedList, word: int, feature: Feature, parts: Parts) ->
         parts: the texts of the feature's columns.
 
     Returns:
-        `feature`, `list`, `word` and `spans`: code points [start, end) of the shown text. For a feature of several columns also `parts`,
-        the column of each span, and `crosses`: whether no column alone would have hit, since the word's segments lie in several.
+        `feature`, `list`, `word` and `spans`; for a feature of several columns also `parts` and `crosses`: see `shown_places`.
+    """
+    found, columns, crosses = shown_places(words, word, feature, parts)
+    hit: dict[str, Any] = {"feature": feature.name, "list": words.id, "word": words.shown(word), "spans": found}
+    return hit if columns is None else {**hit, "parts": columns, "crosses": crosses}
+
+
+def shown_places(words: ResolvedList, word: int, feature: Feature, parts: Parts) -> tuple[list[list[int]], list[str] | None, bool | None]:
+    """Where a word hit, as a case tells it; arguments as of `shown_hit`.
+
+    Returns:
+        The spans, as code points [start, end) of the shown text. For a feature of several columns also the column of each span, and whether
+        no column alone would have hit, since the word's segments lie in several; None for one of a single column.
     """
     found = spans(words, word, parts)
+    if len(feature.parts) == 1:
+        return [[span.start, span.end] for span in found], None, None
     starts, start = [], 0
     for part in parts:
         starts.append(start)
         start += 0 if part is None else len(part) + 1
-    hit: dict[str, Any] = {
-        "feature": feature.name,
-        "list": words.id,
-        "word": words.shown(word),
-        "spans": [[starts[span.part] + span.start, starts[span.part] + span.end] for span in found],
-    }
-    if len(feature.parts) > 1:
-        hit["parts"] = [feature.parts[span.part] for span in found]
-        hit["crosses"] = bool(found) and not any(spans(words, word, [part]) for part in parts)
-    return hit
+    places = [[starts[span.part] + span.start, starts[span.part] + span.end] for span in found]
+    crosses = bool(found) and not any(spans(words, word, [part]) for part in parts)
+    return places, [feature.parts[span.part] for span in found], crosses

@@ -96,6 +96,11 @@ class Storage:
             writer.write_table(table, row_group_size=row_group_rows)
         return self.sizes([relative])[0]
 
+    def files(self, relative: str) -> list[tuple[str, int]]:
+        """The Parquet files of a folder, by name, each with its size in bytes; paths are relative to the warehouse."""
+        found = self.filesystem.get_file_info(fs.FileSelector(self.path(relative)))
+        return sorted((f"{relative}/{info.base_name}", info.size) for info in found if info.extension == "parquet")
+
     def sizes(self, relative: Sequence[str]) -> list[int]:
         """Sizes of files in bytes.
 

@@ -61,10 +61,17 @@ class Fold:
         # Other numbers mean no texts, or one that holds the separator.
         return folded if len(folded) == len(texts) else [self(text) for text in texts]
 
-    def mapped(self, text: str) -> tuple[str, list[int]]:
+    def mapped(self, text: str) -> tuple[str, Sequence[int]]:
         """T of a text, and for each of its characters the place of the character of the text that became it."""
+        if self.keeps_places:
+            return self(text), range(len(text))
         becomes = [self.table.get(ord(character), character) for character in text]
         return "".join(becomes), [place for place, result in enumerate(becomes) for _ in result]
+
+    @cached_property
+    def keeps_places(self) -> bool:
+        """Whether each character becomes one character, as by the case fold alone."""
+        return bool((self.widths == 1).all())
 
     @cached_property
     def code_points(self) -> npt.NDArray[np.int64]:

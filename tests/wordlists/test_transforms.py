@@ -40,7 +40,7 @@ def test_a_text_is_transformed_code_point_by_code_point(fold: Callable[[str], st
 def test_each_transformed_character_knows_the_one_that_became_it(fold: Callable[[str], str], text: str) -> None:
     folded, origins = fold.mapped(text)
     assert folded == fold(text)
-    assert origins == [place for place, character in enumerate(text) for _ in fold(character)]
+    assert list(origins) == [place for place, character in enumerate(text) for _ in fold(character)]
 
 
 @given(folds, st.lists(st.deferred(changed_or_any) | st.just(SEPARATOR), max_size=4))

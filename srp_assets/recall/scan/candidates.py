@@ -38,7 +38,12 @@ def read_candidates(storage: Storage, source: CandidateSource, entity: Entity, c
 def hold(storage: Storage, plan: BatchPlan, group: Group, name: str, source: CandidateSource) -> Held:
     """The candidates of one object of a group, in memory; those of an object without rules are of every task."""
     table = read_candidates(storage, source, plan.catalogue.entity_of(name), candidate_columns(plan, group, name))
-    if not source.ruled:
+    return held_of(table, group)
+
+
+def held_of(table: pa.Table, group: Group) -> Held:
+    """Candidates with `_bits`, or without where they are of every task, as a join takes them."""
+    if "_bits" not in table.schema.names:
         return Held(table.to_pylist(), [(1 << len(group.tasks)) - 1] * table.num_rows)
     bitmaps = table["_bits"].combine_chunks().flatten().to_numpy(zero_copy_only=False).astype("<i8").tobytes()
     size = 8 * group.words

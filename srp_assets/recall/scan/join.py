@@ -6,9 +6,13 @@ joins of a group costs Spark more than a second; most groups have so few candida
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
-from srp_assets.recall.cases import CaseAssembler, key_order
+import pyarrow as pa
+
+from srp_assets.recall.cases import AT_ONCE, key_order
+from srp_assets.recall.scan.assembly import CaseAssembler, case_row_schema
 from srp_assets.recall.scan.compile import BatchPlan, Group, edges_of
 from srp_assets.strategy.reference import SHOWN_KEYS
 from srp_assets.warehouse.catalogue import ColumnPair, Relation
@@ -48,15 +52,21 @@ class GroupJoin:
         self._partners: dict[tuple[str, str], list[dict[Key, list[int]]]] = {}
         self._joined: dict[tuple[str, str, Rows, int], Rows] = {}
 
-    def cases(self) -> Iterator[dict[str, Any]]:
+    def cases(self) -> Iterator[pa.RecordBatch]:
         """The cases as they are kept, ordered by task id, product and key."""
-        assembler = CaseAssembler(self._plan, self._group)
+        assembler, schema = CaseAssembler(self._plan, self._group), case_row_schema(self._plan, self._group)
+        rows = self._case_rows()
+        while some := list(islice(rows, AT_ONCE)):
+            yield assembler.assemble(pa.RecordBatch.from_pylist(some, schema=schema))
+
+    def _case_rows(self) -> Iterator[dict[str, Any]]:
+        """What each case is assembled from, in their order."""
         recalled = self._held[self._group.recall]
         bits = sorted(range(len(self._group.tasks)), key=lambda bit: self._plan.tasks[self._group.tasks[bit]].task_id)
         for bit in bits:
             for place, tasks in enumerate(recalled.tasks):
                 if tasks >> bit & 1:
-                    yield assembler.case({**recalled.rows[place], "_task": bit, **self._summaries(place, bit)})
+                    yield {**recalled.rows[place], "_task": bit, **self._summaries(place, bit)}
 
     def _ordered(self, name: str, held: Held) -> Held:
         key = self._keys[name]

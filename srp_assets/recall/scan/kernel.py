@@ -15,6 +15,7 @@ import pyarrow as pa
 from srp_assets.recall.scan.compile import WORD_BITS, BatchPlan, Place, Probe, carried_columns, columns_of, probe_of
 from srp_assets.recall.scan.kept_hits import NO_ROWS, NOTHING_KEPT, KeptRows, ProbeHits
 from srp_assets.recall.scan.logic_table import Limits, LogicTable, PackedBits
+from srp_assets.recall.scan.place_files import PLACE
 from srp_assets.recall.scan.rules import evaluate_rule, role_holds
 from srp_assets.strategy.resolved import Feature, Rule, rules_of
 from srp_assets.warehouse.schema import ARROW_TYPES
@@ -26,24 +27,16 @@ HIT_WORD_BITS = 32
 
 MATCHED_TYPE = pa.list_(pa.struct([pa.field("place", pa.int32()), pa.field("bit", pa.int32()), pa.field("rows", pa.int64())]))
 
-COUNT_FIELDS: tuple[pa.Field, ...] = (
-    pa.field("_unit", pa.int32()),
-    pa.field("_scanned", pa.int64()),
-    pa.field("_matched", MATCHED_TYPE),
-)
-"""What is counted in a unit, in a row whose place is `COUNT_PLACE`."""
+COUNT_SCHEMA = pa.schema([pa.field("unit", pa.int32()), pa.field("scanned", pa.int64()), pa.field("matched", MATCHED_TYPE)])
+"""What was counted in a unit."""
 
 SCAN_FIELDS: tuple[pa.Field, ...] = (
-    pa.field("_place", pa.int32()),
+    pa.field(PLACE, pa.int32()),
     pa.field("_product", pa.string()),
     pa.field("_bits", pa.list_(pa.int64())),
     pa.field("_hits", pa.list_(pa.int64())),
-    *COUNT_FIELDS,
 )
-"""What the scan adds to the carried columns; entity columns never start with an underscore. A row that fits has the first four, a count of
-a unit has the place `COUNT_PLACE` and the last three."""
-
-COUNT_PLACE = -1
+"""What the scan adds to the carried columns; entity columns never start with an underscore."""
 
 LATE_KINDS = frozenset({"text", "metric", "enum", "flag"})
 """Columns of these kinds that no rule asks are read only where a row fits: cases show them, or are counted by them."""
@@ -141,11 +134,10 @@ class UnitCount:
     matched: dict[tuple[int, int], int] = field(default_factory=dict)
 
 
-def count_row(unit: int, count: UnitCount, schema: pa.Schema) -> pa.RecordBatch:
-    """One row that says what was counted in a unit; its other columns are null."""
+def count_row(unit: int, count: UnitCount) -> pa.RecordBatch:
+    """One row that says what was counted in a unit."""
     matched = [{"place": place, "bit": bit, "rows": rows} for (place, bit), rows in sorted(count.matched.items())]
-    row = {"_place": COUNT_PLACE, "_unit": unit, "_scanned": count.scanned, "_matched": matched}
-    return pa.RecordBatch.from_pylist([row], schema=schema)
+    return pa.RecordBatch.from_pylist([{"unit": unit, "scanned": count.scanned, "matched": matched}], schema=COUNT_SCHEMA)
 
 
 def scan_schema(plan: BatchPlan, entity_name: str) -> pa.Schema:
@@ -295,9 +287,7 @@ class EntityKernel:
         bitmaps = pa.ListArray.from_arrays(pa.array(offsets), pa.array(words.reshape(-1).view(np.int64)))
         carried = [rows.chosen(name, pa.array(chosen)) for name in self.carried]
         constants = [pa.repeat(pa.scalar(place.index, pa.int32()), len(chosen)), pa.repeat(pa.scalar(product, pa.string()), len(chosen))]
-        hits = rows.packed_hits(chosen)
-        uncounted = [pa.nulls(len(chosen), field.type) for field in COUNT_FIELDS]
-        return pa.RecordBatch.from_arrays([*constants, bitmaps, hits, *uncounted, *carried], schema=self.schema)
+        return pa.RecordBatch.from_arrays([*constants, bitmaps, rows.packed_hits(chosen), *carried], schema=self.schema)
 
 
 def _unpack(bits: PackedBits, rows: int) -> np.ndarray:

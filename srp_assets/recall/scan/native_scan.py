@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 
 from srp_assets.recall.scan.candidates import CandidateSource, read_candidates
 from srp_assets.recall.scan.compile import BatchPlan, native_columns
-from srp_assets.recall.scan.kernel import COUNT_FIELDS, UnitCount, count_row
+from srp_assets.recall.scan.kernel import UnitCount
+from srp_assets.recall.scan.place_files import PLACE
 from srp_assets.recall.scan.rules import Booleans, role_holds
 from srp_assets.strategy.resolved import Frozen
 from srp_assets.warehouse.catalogue import Relation
@@ -47,14 +48,14 @@ class NativeOrder(Frozen):
     slots: tuple[tuple[int, ...], ...]
 
 
-NATIVE_FIELDS: tuple[pa.Field, ...] = (pa.field("_place", pa.int32()), pa.field("_product", pa.string()), *COUNT_FIELDS)
+NATIVE_FIELDS: tuple[pa.Field, ...] = (pa.field(PLACE, pa.int32()), pa.field("_product", pa.string()))
 
 JoinKeys = Mapping[str, pa.Array]
 """By product, the distinct values of one join column."""
 
 
 def native_schema(plan: BatchPlan, order_entity: str, places: tuple[NativePlace, ...]) -> pa.Schema:
-    """What a pass yields: a place, the row's product and columns; or the counts of a unit."""
+    """What a pass yields: a place, the row's product and columns."""
     entity = plan.catalogue.entities[order_entity]
     shown = {name for place in places for name in native_columns(plan, plan.groups[place.group], place.object)}
     return pa.schema(
@@ -95,11 +96,10 @@ class NativeKernel:
             for pairs in neighbour.relation.any_of
         ]
 
-    def scan(self, index: int) -> Iterator[pa.RecordBatch]:
-        """The rows of one unit that join some candidate of a neighbour, batches of bounded size for each place; then the unit's counts."""
+    def scan(self, index: int, count: UnitCount) -> Iterator[pa.RecordBatch]:
+        """The rows of one unit that join some candidate of a neighbour, batches of bounded size for each place; counts into `count`."""
         unit = self.order.units[index]
         places = [number for number, object_ in enumerate(self._objects) if self._looks_into(number, object_.visibility == "all", unit)]
-        count = UnitCount()
         with self._storage.filesystem.open_input_file(self._storage.path(unit.path)) as stream:
             file = pq.ParquetFile(stream)
             for group in range(file.num_row_groups):
@@ -111,7 +111,6 @@ class NativeKernel:
                     count.matched[place, 0] = count.matched.get((place, 0), 0) + int(np.count_nonzero(rows))
                 if held:
                     yield from self._rows(file, group, unit, held)
-        yield count_row(index, count, self.schema)
 
     def _looks_into(self, place: int, sees_hidden: bool, unit: ScanUnit) -> bool:
         return unit.product in self._products[place] and (unit.visible or sees_hidden)
@@ -139,9 +138,8 @@ class NativeKernel:
                 chosen = batch.filter(pa.array(rows[start : start + batch.num_rows]))
                 if chosen.num_rows:
                     constants = [pa.repeat(pa.scalar(place, pa.int32()), len(chosen)), pa.repeat(pa.scalar(unit.product), len(chosen))]
-                    uncounted = [pa.nulls(len(chosen), field.type) for field in COUNT_FIELDS]
                     columns = [chosen.column(name) for name in self._columns]
-                    yield pa.RecordBatch.from_arrays([*constants, *uncounted, *columns], schema=self.schema)
+                    yield pa.RecordBatch.from_arrays([*constants, *columns], schema=self.schema)
             start += batch.num_rows
 
 

@@ -55,16 +55,15 @@ class Attempt:
         write_order(self.storage, path, order)
         return path
 
-    def write(self, frame: DataFrame, folder: str, *, by: str | None = None) -> DataFrame:
-        """Writes a frame into a folder of the attempt, by the values of a column if one is named; returns it as it lies there."""
+    def write(self, frame: DataFrame, folder: str) -> DataFrame:
+        """Writes a frame into a folder of the attempt; returns it as it lies there."""
         address = self.storage.address(f"{self.folder}/{folder}")
-        writer = frame.write.mode("overwrite")
-        (writer.partitionBy(by) if by else writer).parquet(address)
+        frame.write.mode("overwrite").parquet(address)
         return self.spark.read.schema(frame.schema).parquet(address)
 
     def scan_folder(self, entity_name: str) -> str:
-        """Where the scan of an entity leaves what it found, relative to the attempt's folder."""
-        return f"scan/{entity_name}"
+        """Where the scan of an entity leaves what it found, relative to the warehouse."""
+        return f"{self.folder}/scan/{entity_name}"
 
     def table(self, entity_name: str) -> DataFrame:
         """The table of an entity as the batch's builds have it."""

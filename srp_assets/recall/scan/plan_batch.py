@@ -19,7 +19,7 @@ from srp_assets.recall.scan.compile import plan_of
 from srp_assets.recall.scan.kernel import scan_schema
 from srp_assets.recall.scan.plan_attempt import Attempt
 from srp_assets.recall.scan.plan_large_groups import LargeGroups
-from srp_assets.recall.scan.plan_scan import Counted, PointLookup, cells_of, counts_by_path, order_scan, point_lookups, scan_frame
+from srp_assets.recall.scan.plan_scan import Counted, PointLookup, cells_of, order_scan, point_lookups, run_scan
 from srp_assets.recall.scan.plan_small_groups import SmallGroups
 from srp_assets.warehouse.catalogue import Catalogue
 from srp_assets.warehouse.registry_builds import Build
@@ -101,14 +101,17 @@ class BatchRun:
         lookups = point_lookups(attempt.spark, self._plan, entity_name, self._only_buckets.get(entity_name))
         self._lookups.update(lookups)
         order = order_scan(self._plan, entity_name, attempt.builds.get(entity_name, ()), lookups, attempt.hits)
-        if not order.units:
-            self.scans[entity_name] = attempt.spark.createDataFrame([], from_arrow_schema(scan_schema(self._plan, entity_name)))
-            self._counted[entity_name] = {}
-            return
-        path = attempt.give_order(f"scan-{entity_name}", order)
-        found = scan_frame(attempt.spark, attempt.storage, attempt.plan_path, path, self._plan, order)
-        self.scans[entity_name] = attempt.write(found, attempt.scan_folder(entity_name), by="_place")
-        self._counted[entity_name] = counts_by_path(self.scans[entity_name], order.units)
+        counted: Counted = {}
+        if order.units:
+            path = attempt.give_order(f"scan-{entity_name}", order)
+            counted = run_scan(attempt.spark, attempt.storage, attempt.plan_path, path, order, attempt.scan_folder(entity_name))
+        self._counted[entity_name] = counted
+        schema = from_arrow_schema(scan_schema(self._plan, entity_name))
+        if any(fits for _, fits in counted.values()):
+            address = attempt.storage.address(attempt.scan_folder(entity_name))
+            self.scans[entity_name] = attempt.spark.read.schema(schema).parquet(address)
+        else:
+            self.scans[entity_name] = attempt.spark.createDataFrame([], schema)
 
     def matched_rows(self) -> list[int]:
         """For each place an upper bound of its rows: in each file what its tasks matched together, and never more than was scanned."""

@@ -8,7 +8,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_schema
 
-from srp_assets.recall.cases import CASE_SCHEMA, CaseAssembler
+from srp_assets.recall.cases import CASE_SCHEMA
+from srp_assets.recall.scan.assembly import CaseAssembler
 from srp_assets.recall.scan.compile import Group, candidate_columns, edges_of, native_levels
 from srp_assets.recall.scan.orders import read_plan
 from srp_assets.recall.scan.plan_attempt import Attempt

@@ -1,7 +1,7 @@
 """The merged scan in Spark: one pass over each table's built files for all tasks of a batch.
 
-A worker reads a file's needed columns with pyarrow and hands only the rows that fit some task, and its counts, to Spark. The plan reaches
-the workers as one file that each reads once; nothing big travels in a closure.
+A worker reads a file's needed columns with pyarrow, writes the rows that fit some task, and hands nothing but its counts to Spark. The
+plan reaches the workers as one file that each reads once; nothing big travels in a closure.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,15 +12,16 @@ from types import MappingProxyType
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from srp_assets.recall.batch import Cell, needed_cells
 from srp_assets.recall.scan.compile import BatchPlan, Place, point_values
 from srp_assets.recall.scan.kept_hits import KeptProbe, KeptUnit, kept_probes, read_kept
-from srp_assets.recall.scan.kernel import COUNT_PLACE, EntityKernel, UnitCount, count_row, scan_schema
+from srp_assets.recall.scan.kernel import COUNT_SCHEMA, EntityKernel, UnitCount, count_row
 from srp_assets.recall.scan.orders import read_plan
+from srp_assets.recall.scan.place_files import place_files
 from srp_assets.strategy.resolved import Frozen
 from srp_assets.warehouse.orders import read_order
 from srp_assets.warehouse.registry_builds import Build, BuildFile
@@ -45,6 +46,8 @@ class ScanOrder(Frozen):
 
 MOST_WORTH_CHOOSING = 0.5
 """The share of rows up to which copying them out costs less than looking through the texts of all (arbitrary, and far from critical)."""
+
+BatchMapper = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 
 Counted = dict[str, tuple[int, dict[tuple[int, int], int]]]
 """By the path of a file that was read: rows scanned, and rows that fit by (place, bit)."""
@@ -128,20 +131,47 @@ def _of_all_tasks(plan: BatchPlan, entity_name: str, lookup: PointLookup) -> dic
     return {(place.index, bit): lookup for place in plan.places_of(entity_name) for bit in range(len(place.group.tasks))}
 
 
-def scan_frame(spark: SparkSession, storage: Storage, plan_path: str, order_path: str, plan: BatchPlan, order: ScanOrder) -> DataFrame:
-    """The scan of one entity: rows that fit some task at some place, and one count row a unit.
+def run_scan(spark: SparkSession, storage: Storage, plan_path: str, order_path: str, order: ScanOrder, folder: str) -> Counted:
+    """Scans one entity: writes the rows that fit some task by the place that they are for, and answers what was counted.
 
     Args:
         spark: the session.
         storage: the warehouse; the workers reach it too.
         plan_path: where the plan was written, relative to the warehouse.
         order_path: where the order was written.
-        plan: the plan itself.
         order: the order itself.
+        folder: where what is found goes.
     """
-    schema = from_arrow_schema(scan_schema(plan, order.entity))
-    slots = spark.range(0, len(order.slots), 1, max(1, len(order.slots)))
-    return slots.mapInArrow(_scanner_of_slots(storage, plan_path, order_path), schema)
+
+    def scan_slots(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            order = read_order(ScanOrder, storage.location, order_path)
+            kernel = _kernel(storage.location, plan_path, order_path)
+            for slot in batch.column(0).to_pylist():
+                yield from fill_slot(storage, folder, slot, order.slots[slot], partial(scan_unit, storage, kernel, order))
+
+    return counted_in(spark, order.units, order.slots, scan_slots)
+
+
+def fill_slot(
+    storage: Storage, folder: str, slot: int, units: Sequence[int], find: Callable[[int, UnitCount], Iterator[pa.RecordBatch]]
+) -> list[pa.RecordBatch]:
+    """Writes what is found in the units of one slot, and gives what was counted in each when all of it is in place."""
+    counts = []
+    with place_files(storage, folder, slot) as write:
+        for index in units:
+            count = UnitCount()
+            for found in find(index, count):
+                write(found)
+            counts.append(count_row(index, count))
+    return counts
+
+
+def counted_in(spark: SparkSession, units: Sequence[ScanUnit], slots: Sequence[Sequence[int]], scan_slots: BatchMapper) -> Counted:
+    """Runs one Spark task for each slot, which answers with what was counted in its units."""
+    numbers = spark.range(0, len(slots), 1, max(1, len(slots)))
+    rows = numbers.mapInArrow(scan_slots, from_arrow_schema(COUNT_SCHEMA)).toArrow().to_pylist()
+    return {units[row["unit"]].path: (row["scanned"], {(fit["place"], fit["bit"]): fit["rows"] for fit in row["matched"]}) for row in rows}
 
 
 @lru_cache(maxsize=4)
@@ -150,25 +180,13 @@ def _kernel(storage_location: str, plan_path: str, path: str) -> EntityKernel:
     return EntityKernel(read_plan(storage_location, plan_path), order.entity)
 
 
-def _scanner_of_slots(storage: Storage, plan_path: str, order_path: str) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    def scan_slots(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            order = read_order(ScanOrder, storage.location, order_path)
-            kernel = _kernel(storage.location, plan_path, order_path)
-            for slot in batch.column(0).to_pylist():
-                for index in order.slots[slot]:
-                    yield from scan_unit(storage, kernel, order, index)
-
-    return scan_slots
-
-
-def scan_unit(storage: Storage, kernel: EntityKernel, order: ScanOrder, index: int) -> Iterator[pa.RecordBatch]:
-    """Scans one file in batches of bounded size.
+def scan_unit(storage: Storage, kernel: EntityKernel, order: ScanOrder, index: int, count: UnitCount) -> Iterator[pa.RecordBatch]:
+    """Scans one file in batches of bounded size, and counts into `count`.
 
     What no task can want is not read: texts of row groups in which no row fits the rules that need no text, and texts whose hits are kept,
     but for row groups with rows that fit.
     """
-    unit, count = order.units[index], UnitCount()
+    unit = order.units[index]
     active = kernel.active(unit.product, unit.period, unit.visible)
     kept = read_kept(storage, order.kept.get(index), order.answers)
     early = kernel.early_columns(kept.probes)
@@ -192,7 +210,6 @@ def scan_unit(storage: Storage, kernel: EntityKernel, order: ScanOrder, index: i
                     count.scanned += batch.num_rows - rows.num_rows
                 yield from kernel.scan(rows, unit.product, active, count, known, texts_of_batch)
                 start += batch.num_rows
-    yield count_row(index, count, kernel.schema)
 
 
 def _possible(file: pq.ParquetFile, group: int, kernel: EntityKernel, active: Sequence[tuple[Place, tuple[int, ...]]]) -> np.ndarray | None:
@@ -266,14 +283,6 @@ def cells_of(
             found = (present, scanned, matched, excluded)
             cells.append(Cell(task.task_id, object_name, build.product, build.period, *found, build.build_id, build.through_ingest))
     return cells
-
-
-def counts_by_path(frame: DataFrame, units: Sequence[ScanUnit]) -> Counted:
-    """What a written scan counted in its units."""
-    rows = frame.filter(F.col("_place") == COUNT_PLACE).select("_unit", "_scanned", "_matched").collect()
-    return {
-        units[row["_unit"]].path: (row["_scanned"], {(fit["place"], fit["bit"]): fit["rows"] for fit in row["_matched"]}) for row in rows
-    }
 
 
 def _looks_into(place: Place, bit: int, file: BuildFile, lookups: Mapping[tuple[int, int], PointLookup]) -> bool:

@@ -1,37 +1,42 @@
 """Joins groups with few candidates, each in the memory of one worker: all of them cost Spark one job, and one for each table they add.
 
 Most tasks find little. Planning the joins of a group costs Spark more than a second whatever they join, so a batch of many differently
-shaped tasks would spend its time there.
+shaped tasks would spend its time there. Groups that join nothing are answered here however many candidates they have, piece by piece.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from itertools import islice
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from srp_assets.recall.cases import CASE_SCHEMA
-from srp_assets.recall.scan.candidates import CandidateSource, hold
-from srp_assets.recall.scan.compile import Group, edges_of, native_levels
+from srp_assets.recall.scan.candidates import CandidateSource, hold, read_candidates
+from srp_assets.recall.scan.compile import Group, candidate_columns, edges_of, native_levels
 from srp_assets.recall.scan.join import GroupJoin
-from srp_assets.recall.scan.native_scan import NativeKernel, NativeOrder, NativePlace, Neighbour, native_schema
+from srp_assets.recall.scan.lone import lone_cases
+from srp_assets.recall.scan.native_scan import NativeKernel, NativeOrder, NativePlace, Neighbour
 from srp_assets.recall.scan.orders import read_plan
+from srp_assets.recall.scan.place_files import PLACE
 from srp_assets.recall.scan.plan_attempt import Attempt
-from srp_assets.recall.scan.plan_scan import Counted, counts_by_path
+from srp_assets.recall.scan.plan_scan import BatchMapper, Counted, counted_in, fill_slot
 from srp_assets.strategy.resolved import Frozen
 from srp_assets.warehouse.orders import read_order
 from srp_assets.warehouse.scan_units import ScanUnit, spread, unit_of
 from srp_assets.warehouse.storage import Storage
 
-CASES_AT_ONCE = 8192
-"""Cases that a worker holds while it writes them."""
+WHOLE_ROWS = 8192
+"""A group that joins nothing and has at most so many candidates is one piece: as many as its worker writes at a time."""
+
+CASE_BYTES = 1024
+"""About what a candidate weighs when work is spread: it is a few hundred bytes, and costs more than reading them."""
 
 ANSWER_SCHEMA = pa.schema([pa.field("task_id", pa.string()), pa.field("cases", pa.int64()), pa.field("hits", pa.int64())])
 
 
 class GroupOrder(Frozen):
-    """One group: where the candidates of its objects lie, and where its cases go, all relative to the warehouse."""
+    """One group, or a piece of one: where the candidates of its objects lie, and where its cases go, all relative to the warehouse."""
 
     group: int
     sources: dict[str, CandidateSource]
@@ -39,7 +44,7 @@ class GroupOrder(Frozen):
 
 
 class JoinOrder(Frozen):
-    """The groups that are joined, and those of each slot (one Spark task)."""
+    """The groups and pieces that are joined, and those of each slot (one Spark task)."""
 
     groups: tuple[GroupOrder, ...]
     slots: tuple[tuple[int, ...], ...]
@@ -68,8 +73,10 @@ class SmallGroups:
         self.native_rows: dict[tuple[str, str, str, bool], int] = {}
 
     def are_small(self, group: Group) -> bool:
-        """Whether the scans found few enough candidates of a group."""
-        return all(self._matched_rows[self._plan.place(group, name).index] <= self._worker_rows for name in group.ruled)
+        """Whether the scans found few enough candidates of a group, or it joins nothing."""
+        return len(group.objects) == 1 or all(
+            self._matched_rows[self._plan.place(group, name).index] <= self._worker_rows for name in group.ruled
+        )
 
     def write_cases(self, groups: Sequence[Group]) -> tuple[dict[str, int], int]:
         """Writes the cases of groups, apart from those that outgrow a worker.
@@ -82,13 +89,16 @@ class SmallGroups:
         kept = [group for group in groups if group not in self.outgrown]
         if not kept:
             return {}, 0
-        orders = tuple(self._group_order(group) for group in kept)
-        slots = spread([self._rows[group.index] for group in kept])
+        orders, rows = zip(*(piece for group in kept for piece in self._pieces(group)), strict=True)
+        slots = spread([CASE_BYTES * count for count in rows])
         path = self._attempt.give_order("join", JoinOrder(groups=orders, slots=slots))
         joiner = _joiner(self._attempt.storage, self._attempt.plan_path, path)
         spark = self._attempt.spark
         answers = spark.range(0, len(slots), 1, len(slots)).mapInArrow(joiner, from_arrow_schema(ANSWER_SCHEMA)).collect()
-        return {row["task_id"]: row["cases"] for row in answers}, sum(row["hits"] for row in answers)
+        counts: dict[str, int] = {}
+        for row in answers:
+            counts[row["task_id"]] = counts.get(row["task_id"], 0) + row["cases"]
+        return counts, sum(row["hits"] for row in answers)
 
     def _take_ruled(self, groups: Sequence[Group]) -> None:
         for group in groups:
@@ -96,7 +106,7 @@ class SmallGroups:
             for name in group.ruled:
                 place = self._plan.place(group, name)
                 entity_name = self._plan.catalogue.objects[name].entity
-                folder = f"{self._attempt.folder}/{self._attempt.scan_folder(entity_name)}/_place={place.index}"
+                folder = f"{self._attempt.scan_folder(entity_name)}/{PLACE}={place.index}"
                 self._sources[group.index, name] = CandidateSource(folder=folder, ruled=True)
                 self._rows[group.index] += self._matched_rows[place.index]
 
@@ -136,24 +146,37 @@ class SmallGroups:
         if units:
             order = NativeOrder(entity=entity_name, places=tuple(places), units=units, slots=spread([unit.bytes for unit in units]))
             path = self._attempt.give_order(folder.replace("/", "-"), order)
-            frame = self._attempt.spark.range(0, len(order.slots), 1, len(order.slots)).mapInArrow(
-                _native_scanner(self._attempt.storage, self._attempt.plan_path, path),
-                from_arrow_schema(native_schema(self._plan, entity_name, order.places)),
-            )
-            counted = counts_by_path(self._attempt.write(frame, folder, by="_place"), units)
+            scanner = _native_scanner(self._attempt.storage, self._attempt.plan_path, path, f"{self._attempt.folder}/{folder}")
+            counted = counted_in(self._attempt.spark, units, order.slots, scanner)
             self.native_rows.update(_rows_by_partition(entity_name, units, counted))
         for number, (place, group) in enumerate(zip(places, groups, strict=True)):
             self._sources[group.index, place.object] = CandidateSource(
-                folder=f"{self._attempt.folder}/{folder}/_place={number}", ruled=False
+                folder=f"{self._attempt.folder}/{folder}/{PLACE}={number}", ruled=False
             )
             found = sum(fits.get((number, 0), 0) for _, fits in counted.values()) if units else 0
             self._rows[group.index] += found
             if found > self._worker_rows and group not in self.outgrown:
                 self.outgrown.append(group)
 
-    def _group_order(self, group: Group) -> GroupOrder:
+    def _pieces(self, group: Group) -> list[tuple[GroupOrder, int]]:
+        """The orders of a group, each with about its rows: one for each file of its candidates where they are many and join nothing."""
         sources = {name: self._sources[group.index, name] for name in group.objects}
-        return GroupOrder(group=group.index, sources=sources, cases=f"{self._attempt.cases_folder}/group-{group.index}/cases.parquet")
+        folder, rows = f"{self._attempt.cases_folder}/group-{group.index}", self._rows[group.index]
+        if len(group.objects) > 1 or rows <= WHOLE_ROWS:
+            return [(GroupOrder(group=group.index, sources=sources, cases=f"{folder}/cases.parquet"), rows)]
+        files = self._attempt.storage.files(sources[group.recall].folder)
+        whole = sum(bytes for _, bytes in files)
+        return [
+            (
+                GroupOrder(
+                    group=group.index,
+                    sources={group.recall: CandidateSource(folder=path, ruled=True)},
+                    cases=f"{folder}/cases-{number:05d}.parquet",
+                ),
+                rows * bytes // whole,
+            )
+            for number, (path, bytes) in enumerate(files)
+        ]
 
 
 def _rows_by_partition(entity_name: str, units: Sequence[ScanUnit], counted: Counted) -> dict[tuple[str, str, str, bool], int]:
@@ -165,22 +188,18 @@ def _rows_by_partition(entity_name: str, units: Sequence[ScanUnit], counted: Cou
     return rows
 
 
-BatchMapper = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
-
-
 @lru_cache(maxsize=4)
 def _native_kernel(storage_location: str, plan_path: str, path: str) -> NativeKernel:
     storage = Storage(storage_location)
     return NativeKernel(storage, read_plan(storage_location, plan_path), read_order(NativeOrder, storage_location, path))
 
 
-def _native_scanner(storage: Storage, plan_path: str, path: str) -> BatchMapper:
+def _native_scanner(storage: Storage, plan_path: str, path: str, folder: str) -> BatchMapper:
     def scan_slots(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             kernel = _native_kernel(storage.location, plan_path, path)
             for slot in batch.column(0).to_pylist():
-                for unit in kernel.order.slots[slot]:
-                    yield from kernel.scan(unit)
+                yield from fill_slot(storage, folder, slot, kernel.order.slots[slot], kernel.scan)
 
     return scan_slots
 
@@ -197,17 +216,22 @@ def _joiner(storage: Storage, plan_path: str, path: str) -> BatchMapper:
 
 
 def _join(storage: Storage, plan_path: str, order: GroupOrder) -> pa.RecordBatch:
-    """Joins one group and writes its cases; a second try writes the same file again."""
+    """Joins one group, or a piece of one, and writes its cases; a second try writes the same file again."""
     plan = read_plan(storage.location, plan_path)
     group = plan.groups[order.group]
-    cases = GroupJoin(plan, group, {name: hold(storage, plan, group, name, source) for name, source in order.sources.items()}).cases()
-    answers: dict[str, list[int]] = {}
+    if len(group.objects) == 1:
+        entity, columns = plan.catalogue.entity_of(group.recall), candidate_columns(plan, group, group.recall)
+        cases = lone_cases(plan, group, read_candidates(storage, order.sources[group.recall], entity, columns))
+    else:
+        held = {name: hold(storage, plan, group, name, source) for name, source in order.sources.items()}
+        cases = GroupJoin(plan, group, held).cases()
+    counts = []
     with storage.parquet_writer(order.cases, CASE_SCHEMA) as writer:
-        while some := list(islice(cases, CASES_AT_ONCE)):
-            writer.write_table(pa.Table.from_pylist(some, schema=CASE_SCHEMA))
-            for case in some:
-                answer = answers.setdefault(case["task_id"], [0, 0])
-                answer[0] += 1
-                answer[1] += len(case["hits"])
-    rows = [{"task_id": task_id, "cases": cases, "hits": hits} for task_id, (cases, hits) in answers.items()]
-    return pa.RecordBatch.from_pylist(rows, schema=ANSWER_SCHEMA)
+        for batch in cases:
+            writer.write_batch(batch)
+            counts.append(pa.table({"task_id": batch.column("task_id"), "hits": pc.list_value_length(batch.column("hits"))}))
+    if not counts:
+        return pa.RecordBatch.from_pylist([], schema=ANSWER_SCHEMA)
+    found = pa.concat_tables(counts).group_by("task_id").aggregate([("task_id", "count"), ("hits", "sum")])
+    answer = pa.table([found["task_id"], found["task_id_count"], found["hits_sum"]], names=ANSWER_SCHEMA.names).cast(ANSWER_SCHEMA)
+    return answer.combine_chunks().to_batches()[0]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from srp_assets.recall.batch import TaskSpec
 from srp_assets.recall.scan.compile import WORD_BITS, BatchPlan, plan_of, probes_of
-from srp_assets.recall.scan.kernel import COUNT_PLACE, HIT_WORD_BITS, EntityKernel
+from srp_assets.recall.scan.kernel import HIT_WORD_BITS, EntityKernel, UnitCount
 from srp_assets.recall.scan.plan_scan import ScanOrder, order_scan, scan_unit
 from srp_assets.settings import Settings
 from srp_assets.strategy.features import features_of
@@ -68,18 +68,19 @@ def kept_of(storage: Storage, build: Build, features: dict[str, tuple[str, ...]]
     return hits
 
 
-def found_by(storage: Storage, plan: BatchPlan, entity_name: str, order: ScanOrder) -> list[dict[str, Any]]:
-    """What the scan of an order yields, with the hits that are of the tasks that a row fits."""
+def found_by(storage: Storage, plan: BatchPlan, entity_name: str, order: ScanOrder) -> tuple[list[dict[str, Any]], list[UnitCount]]:
+    """What the scan of an order yields, with the hits that are of the tasks that a row fits; and what it counts."""
     kernel, probes = EntityKernel(plan, entity_name), plan.probes(entity_name)
-    rows = [row for index in range(len(order.units)) for batch in scan_unit(storage, kernel, order, index) for row in batch.to_pylist()]
+    counts = [UnitCount() for _ in order.units]
+    scans = [scan_unit(storage, kernel, order, index, count) for index, count in enumerate(counts)]
+    rows = [row for scan in scans for batch in scan for row in batch.to_pylist()]
     for row in rows:
-        if row["_place"] != COUNT_PLACE:
-            logic = plan.places[row["_place"]].logic
-            bits = [bit for bit in range(len(logic)) if row["_bits"][bit // WORD_BITS] >> (bit % WORD_BITS) & 1]
-            mine = frozenset[Any]().union(*(probes_of(logic[bit]) for bit in bits))
-            row["_hits"] = [hit for hit in row["_hits"] if probes[hit >> HIT_WORD_BITS] in mine]
+        logic = plan.places[row["_place"]].logic
+        bits = [bit for bit in range(len(logic)) if row["_bits"][bit // WORD_BITS] >> (bit % WORD_BITS) & 1]
+        mine = frozenset[Any]().union(*(probes_of(logic[bit]) for bit in bits))
+        row["_hits"] = [hit for hit in row["_hits"] if probes[hit >> HIT_WORD_BITS] in mine]
     # Rows of a place keep their order; where a batch ends is of no meaning.
-    return sorted(rows, key=lambda row: row["_place"])
+    return sorted(rows, key=lambda row: row["_place"]), counts
 
 
 @given(data=st.data())
@@ -125,7 +126,7 @@ def test_a_text_that_is_only_matched_is_not_read(sample_catalogue: Catalogue, st
     monkeypatch.setattr("srp_assets.recall.scan.kernel.shared", None)
     order = order_scan(plan, "comment", [build], {}, {1: hits})
     assert "text" not in EntityKernel(plan, "comment").early_columns(frozenset({0}))
-    fitting = [row for row in found_by(storage, plan, "comment", order) if row["_place"] != COUNT_PLACE]
+    fitting, _ = found_by(storage, plan, "comment", order)
     assert [(row["comment_id"], row["text"], row["_hits"]) for row in fitting] == [(5, "thanks", [0])]
     assert [(group, name) for group, name in read if name == "text"] == [(2, "text")]
 

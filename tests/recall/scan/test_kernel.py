@@ -17,22 +17,12 @@ from srp_assets.recall.scan.plan_scan import ScanOrder, scan_unit
 from srp_assets.strategy.reference import object_rows
 from srp_assets.strategy.resolved import AllOf, AnyOf, Feature, Node, Not, ResolvedStrategy, Rule
 from srp_assets.warehouse.catalogue import Catalogue
-from srp_assets.warehouse.periods import period_of
 from srp_assets.warehouse.scan_units import ScanUnit
 from srp_assets.warehouse.schema import entity_schema
 from srp_assets.warehouse.storage import Storage
 from support.generators import batches, table_rows
+from support.partitions import partitions
 from support.specs import task_specs
-
-
-def partitions(catalogue: Catalogue, entity_name: str, rows: list[dict[str, Any]]) -> dict[tuple[str, str, bool], list[dict[str, Any]]]:
-    """Rows by (product, period, visible)."""
-    entity = catalogue.entities[entity_name]
-    found: dict[tuple[str, str, bool], list[dict[str, Any]]] = {}
-    for row in rows:
-        where = (row["product"], period_of(row[entity.publish_time], catalogue.partition_unit), entity.is_visible(row))
-        found.setdefault(where, []).append(row)
-    return found
 
 
 def scanned_keys(
@@ -152,7 +142,8 @@ def test_texts_of_row_groups_without_a_possible_row_are_not_read(
         return iter_batches(file, *arguments, row_groups=row_groups, **options)
 
     monkeypatch.setattr(pq.ParquetFile, "iter_batches", spy)
-    *found, count = (batch.to_pylist() for batch in scan_unit(Storage(str(tmp_path)), kernel, order, 0))
+    count = UnitCount()
+    found = [batch.to_pylist() for batch in scan_unit(Storage(str(tmp_path)), kernel, order, 0, count)]
     assert read == [1, 2]
     assert [row["post_id"] for batch in found for row in batch] == [3, 8]
-    assert (count[0]["_scanned"], [matched["rows"] for matched in count[0]["_matched"]]) == (9, [2])
+    assert (count.scanned, list(count.matched.values())) == (9, [2])
