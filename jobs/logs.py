@@ -12,8 +12,8 @@ from srp_assets.logs.catalogue import LogCatalogue
 from srp_assets.logs.landing import logs_storage
 from srp_assets.logs.registry import last_ingest
 from srp_assets.logs.registry_builds import stale_days
-from srp_assets.logs.retention import delete_old_log_builds
 from srp_assets.logs.schema import TABLES
+from srp_assets.logs.stitching.retention import delete_old_log_builds
 from srp_assets.partitions import log_days
 from srp_assets.settings import Settings
 from srp_assets.warehouse.registry_builds import PeriodKey

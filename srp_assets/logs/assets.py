@@ -16,13 +16,13 @@ from expectations.contracts import ColumnContract, TableContract
 from resources.registry_database import RegistryResource
 from resources.spark import SparkResource
 from resources.strict import StrictConfig
-from srp_assets.logs.building import bring_up_to_date
 from srp_assets.logs.catalogue import Log, LogCatalogue
 from srp_assets.logs.durations import whole_days
 from srp_assets.logs.landing import logs_storage
 from srp_assets.logs.plan_tables import built_table, spark_type
 from srp_assets.logs.registry_builds import DayBuild, builds_of_run, current_builds, log_ledger
 from srp_assets.logs.schema import LABEL_STATES, ROLE_COLUMNS, TABLES, Table, table_schema
+from srp_assets.logs.stitching.building import bring_up_to_date
 from srp_assets.logs.tables import BuiltDay
 from srp_assets.partitions import log_days
 from srp_assets.progress import Progress

@@ -3,9 +3,11 @@
 A build makes all tables of a day together, and one transaction switches them. Files never change; a retention takes replaced ones away.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime
+from operator import itemgetter
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,7 +16,7 @@ from sqlalchemy import Connection
 from resources.registry_types import Identifier, UtcDateTime
 from srp_assets.logs.catalogue import LogCatalogue
 from srp_assets.logs.reference import label_state
-from srp_assets.logs.registry import landed_days, landing, metadata
+from srp_assets.logs.registry import landed_days, metadata
 from srp_assets.logs.schema import Table
 from srp_assets.logs.spans import DaySpan
 from srp_assets.warehouse.periods import UNKNOWN
@@ -127,27 +129,27 @@ def stale_days(connection: Connection, catalogue: LogCatalogue, *, through: int 
     return [day.isoformat() for day in span if _is_stale(catalogue, builds.get(day.isoformat()), day, span.last, newest)]
 
 
-def _newest_changes(connection: Connection, through: int | None) -> dict[str, dict[str, int]]:
-    """The newest ingest that changed each day of each log."""
-    newest: dict[str, dict[str, int]] = {}
+def _newest_changes(connection: Connection, through: int | None) -> dict[str, list[tuple[str, int]]]:
+    """By log its days in order, each with the newest ingest that changed it."""
+    newest: dict[str, list[tuple[str, int]]] = {}
     for landed in landed_days(connection, through=through):
-        newest.setdefault(landed.log, {})[landed.day] = landed.last_ingest
+        newest.setdefault(landed.log, []).append((landed.day, landed.last_ingest))
     return newest
 
 
 def _is_stale(
-    catalogue: LogCatalogue, build: DayBuild | None, day: date, newest_day: date, newest: Mapping[str, Mapping[str, int]]
+    catalogue: LogCatalogue, build: DayBuild | None, day: date, newest_day: date, newest: Mapping[str, Sequence[tuple[str, int]]]
 ) -> bool:
     if build is None:
         return True
     if build.state != label_state(catalogue, day, newest_day):
         return True
-    return any(
-        ingest > build.through_ingest
-        for log, (first, last) in build.reads.items()
-        for read, ingest in newest.get(log, {}).items()
-        if first <= read <= last
-    )
+    for log, (first, last) in build.reads.items():
+        days = newest.get(log, [])
+        read = days[bisect_left(days, first, key=itemgetter(0)) : bisect_right(days, last, key=itemgetter(0))]
+        if any(ingest > build.through_ingest for _, ingest in read):
+            return True
+    return False
 
 
 def record_builds(connection: Connection, builds: Sequence[DayBuild]) -> list[DayBuild]:
@@ -234,12 +236,6 @@ def log_ledger(connection: Connection, catalogue: LogCatalogue, *, run_id: str |
         duplicate = landed.duplicate + landed.withdrawn
         rows.append(LogLedgerRow(landed.log, landed.day, landed.landed, in_table, duplicate, landed.rejected, built))
     return rows
-
-
-def changed_since(connection: Connection, ingest_id: int) -> bool:
-    """Whether anything has landed after an ingest."""
-    changed = (landing.c.ingest_id > ingest_id) & ((landing.c.stored > 0) | (landing.c.withdrawn > 0))
-    return connection.execute(sa.select(landing.c.ingest_id).where(changed).limit(1)).first() is not None
 
 
 def _build(row: sa.Row[Any]) -> DayBuild:

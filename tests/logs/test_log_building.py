@@ -9,12 +9,12 @@ import pytest
 from sqlalchemy import Engine
 
 from srp_assets.errors import Conflict
-from srp_assets.logs.building import bring_up_to_date
 from srp_assets.logs.landing import logs_storage
 from srp_assets.logs.reference import label_state
 from srp_assets.logs.registry import landed_files
 from srp_assets.logs.registry_builds import current_builds, landed_span, log_ledger, stale_days
 from srp_assets.logs.schema import TABLES, Table, table_schema
+from srp_assets.logs.stitching.building import bring_up_to_date
 from srp_assets.logs.tables import built_days
 from srp_assets.settings import Settings
 from support.log_events import CATALOGUE, EventMaker, LandedLogs, only

@@ -12,9 +12,9 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from srp_assets.errors import Unavailable
-from srp_assets.logs.day_files import OutcomePlace, manifests, place_kernel
-from srp_assets.logs.day_sessions import ActionFiles
-from srp_assets.logs.session_chains import ChainJoiner, ChainOrder
+from srp_assets.logs.stitching.day_files import OutcomePlace, manifests, place_kernel
+from srp_assets.logs.stitching.day_sessions import ActionFiles
+from srp_assets.logs.stitching.session_chains import ChainJoiner, ChainOrder
 from srp_assets.warehouse.plan_build import cause_of
 from srp_assets.warehouse.storage import Storage
 

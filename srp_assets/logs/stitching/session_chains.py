@@ -14,8 +14,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from srp_assets.logs.day_files import DayFile, file_path
-from srp_assets.logs.day_sessions import day_sessions_schema, session_ids
+from srp_assets.logs.stitching.day_files import DayFile, file_path
+from srp_assets.logs.stitching.day_sessions import day_sessions_schema, session_ids
 from srp_assets.warehouse.row_hash import EPOCH, microseconds
 from srp_assets.warehouse.schema import TIMESTAMP
 from srp_assets.warehouse.storage import Storage

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from pyarrow import fs
 from sqlalchemy import Engine
 
-from srp_assets.logs.building import BUILDS_FOLDER
 from srp_assets.logs.registry_builds import forget_builds, named_paths, retired_builds
+from srp_assets.logs.stitching.building import BUILDS_FOLDER
 from srp_assets.warehouse.retention import BROKEN_OFF_AFTER
 from srp_assets.warehouse.storage import Storage
 

@@ -15,15 +15,15 @@ from sqlalchemy import Engine
 
 from srp_assets.errors import Conflict
 from srp_assets.logs.catalogue import LogCatalogue
-from srp_assets.logs.day_sessions import OPENING, WITHIN_DAY, ActionFiles
-from srp_assets.logs.plan_days import collected, complete_sessions, write_actions, write_outcomes
-from srp_assets.logs.plan_stitching import actions, credited_events, events_of_logs, outcomes, read_log
 from srp_assets.logs.reference import label_state
 from srp_assets.logs.registry import LandedDay, bind_log_catalogue, landed_days, landed_files, last_ingest
 from srp_assets.logs.registry_builds import DayBuild, DayCountsBuilt, TableFile, landed_span, record_builds, stale_days
 from srp_assets.logs.schema import TABLES, table_schema
-from srp_assets.logs.session_chains import ChainJoiner, ChainOrder
 from srp_assets.logs.spans import DAY, DaySpan, log_spans
+from srp_assets.logs.stitching.day_sessions import OPENING, WITHIN_DAY, ActionFiles
+from srp_assets.logs.stitching.plan_days import collected, complete_sessions, write_actions, write_outcomes
+from srp_assets.logs.stitching.plan_stitching import actions, credited_events, events_of_logs, outcomes, read_log
+from srp_assets.logs.stitching.session_chains import ChainJoiner, ChainOrder
 from srp_assets.progress import Progress
 from srp_assets.warehouse.storage import Storage
 

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from srp_assets.logs.day_files import DayFile, as_microseconds, file_path
+from srp_assets.logs.stitching.day_files import DayFile, as_microseconds, file_path
 from srp_assets.warehouse.row_hash import microseconds
 from srp_assets.warehouse.storage import Storage
 
