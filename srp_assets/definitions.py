@@ -84,14 +84,14 @@ def _with_features(
     everything: dg.Definitions, settings: Settings, logs: LogCatalogue, declared: Path, progress: Progress | None
 ) -> dg.Definitions:
     """All of it, and the features that a home with logs declares."""
-    catalogue, definitions = load_catalogue(settings.catalogue), load_definitions(declared)
+    catalogue = load_catalogue(settings.catalogue)
     jobs = features_jobs()
     features = dg.Definitions(
-        assets=features_assets(settings, catalogue, logs, definitions, progress=progress),
-        asset_checks=features_checks(settings, catalogue, definitions),
+        assets=features_assets(settings, catalogue, logs, declared, progress=progress),
+        asset_checks=features_checks(settings, catalogue, declared),
         jobs=jobs,
         schedules=features_schedules(settings, jobs),
-        sensors=features_sensors(settings, logs, definitions),
+        sensors=features_sensors(settings, logs, load_definitions(declared)),
     )
     return dg.Definitions.merge(everything, features)
 

@@ -5,6 +5,7 @@ retention are in `jobs/features.py`.
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -14,10 +15,13 @@ from resources.registry_database import RegistryResource
 from resources.spark import SparkResource
 from resources.strict import StrictConfig
 from srp_assets.features.aggregation.layout import Layout, layout_of
+from srp_assets.features.automatic.proposing import SAMPLED_DAYS, Proposal, problems_of, proposal_path, propose
+from srp_assets.features.automatic.selection import ACCEPTED
 from srp_assets.features.building.days import Places, bring_up_to_date, identity_of, inputs_of, stale_days
 from srp_assets.features.declaration.columns import ValueType
 from srp_assets.features.declaration.definitions import Definitions
 from srp_assets.features.declaration.documentation import documentation
+from srp_assets.features.declaration.loading import load_definitions, load_document
 from srp_assets.features.registry import FeatureBuild, Table, builds_of_run, current_builds
 from srp_assets.logs.catalogue import LogCatalogue
 from srp_assets.logs.landing import logs_storage
@@ -31,6 +35,7 @@ DOMAIN = "features"
 OWNERS = ["team:ranking"]
 SPARK_POOL = "spark"
 TABLES: tuple[Table, ...] = ("partials", "windows", "impressions")
+PROPOSALS = "proposals"
 
 DESCRIPTIONS: Mapping[Table, str] = {
     "partials": "What a day's events add to every feature, by the day on which they arrived; each sum once, however many windows use it.",
@@ -64,11 +69,12 @@ def places_of(settings: Settings, catalogue: Catalogue) -> Places:
 
 
 def features_assets(
-    settings: Settings, catalogue: Catalogue, logs: LogCatalogue, definitions: Definitions, *, progress: Progress | None = None
+    settings: Settings, catalogue: Catalogue, logs: LogCatalogue, declared: Path, *, progress: Progress | None = None
 ) -> list[dg.AssetsDefinition]:
-    """What is built from declarations; `progress` is told how far a build is, where somebody watches."""
+    """What is built from a file of declarations; `progress` is told how far a build is, where somebody watches."""
+    definitions = load_definitions(declared)
     places, layout = places_of(settings, catalogue), layout_of(definitions)
-    return [_asset(places, layout, logs, table, progress) for table in TABLES]
+    return [*(_asset(places, layout, logs, table, progress) for table in TABLES), _proposals(declared, places, layout, logs)]
 
 
 def _asset(places: Places, layout: Layout, logs: LogCatalogue, table: Table, progress: Progress | None) -> dg.AssetsDefinition:
@@ -104,6 +110,49 @@ def _asset(places: Places, layout: Layout, logs: LogCatalogue, table: Table, pro
         return dg.MaterializeResult()
 
     return built
+
+
+def _proposals(declared: Path, places: Places, layout: Layout, logs: LogCatalogue) -> dg.AssetsDefinition:
+    outcomes = dg.TimeWindowPartitionMapping(start_offset=1 - SAMPLED_DAYS, end_offset=0, allow_nonexistent_upstream_partitions=True)
+    reached = dg.TimeWindowPartitionMapping(
+        start_offset=1 - SAMPLED_DAYS - layout.definitions.lookback_days, end_offset=0, allow_nonexistent_upstream_partitions=True
+    )
+
+    @dg.asset(
+        key=feature_key(PROPOSALS),
+        deps=[
+            dg.AssetDep(dg.AssetKey(["logs", "impression_outcomes"]), partition_mapping=outcomes),
+            dg.AssetDep(dg.AssetKey(["logs", "actions"]), partition_mapping=reached),
+        ],
+        partitions_def=log_days(logs),
+        group_name=DOMAIN,
+        kinds={"spark", "scikitlearn", "yaml"},
+        owners=OWNERS,
+        pool=SPARK_POOL,
+        description="Features that would pay, judged on a week of impressions: declarations for a person to accept, with what speaks for them.",
+    )
+    def proposals(context: dg.AssetExecutionContext, registry: RegistryResource, spark: SparkResource) -> dg.MaterializeResult:
+        proposal = propose(spark.session(), registry.engine, places, load_document(declared), context.partition_key)
+        places.features.write(proposal_path(context.partition_key), proposal.as_table())
+        return dg.MaterializeResult(metadata=_proposal_metadata(proposal))
+
+    return proposals
+
+
+def _proposal_metadata(proposal: Proposal) -> dict[str, Any]:
+    """What Dagster shows of a proposal: the declarations to copy, and the candidates that were tried."""
+    tried = [found for found in proposal.evidence if found.gain is not None]
+    figures = ("coverage", "information", "redundancy", "gain", "cost")
+    lines = [f"| {found.name} | {' | '.join(f'{getattr(found, name):.4g}' for name in figures)} | {found.verdict} |" for found in tried]
+    head = [f"| candidate | {' | '.join(figures)} | verdict |", "|---" * (len(figures) + 2) + "|"]
+    return {
+        "dagster/row_count": len(proposal.evidence),
+        "impressions": proposal.rows,
+        "label_share": proposal.label_share,
+        "accepted": sum(found.verdict == ACCEPTED for found in proposal.evidence),
+        "evidence": dg.MetadataValue.md("\n".join([*head, *lines])),
+        "declarations": dg.MetadataValue.md(f"```yaml\n{proposal.declarations}```"),
+    }
 
 
 def _deps(catalogue: Catalogue, definitions: Definitions, table: Table) -> list[dg.AssetDep]:
@@ -151,10 +200,24 @@ def day_metadata(build: FeatureBuild) -> dict[str, Any]:
     }
 
 
-def features_checks(settings: Settings, catalogue: Catalogue, definitions: Definitions) -> list[dg.AssetChecksDefinition]:
-    """A blocking check of each asset: what was built is made from what counts now."""
-    places, layout = places_of(settings, catalogue), layout_of(definitions)
-    return [_freshness_check(places, layout, table) for table in TABLES]
+def features_checks(settings: Settings, catalogue: Catalogue, declared: Path) -> list[dg.AssetChecksDefinition]:
+    """A blocking check of each asset: what was built is made from what counts now; what is proposed can be accepted as it stands."""
+    places, layout = places_of(settings, catalogue), layout_of(load_definitions(declared))
+    return [*(_freshness_check(places, layout, table) for table in TABLES), _proposal_check(declared, places)]
+
+
+def _proposal_check(declared: Path, places: Places) -> dg.AssetChecksDefinition:
+    @dg.asset_check(asset=feature_key(PROPOSALS), name="valid", blocking=True)
+    def check(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+        """The proposed declarations are valid beside those of the document, and every candidate has its evidence."""
+        event = context.instance.get_latest_materialization_event(feature_key(PROPOSALS))
+        day = event.asset_materialization.partition if event and event.asset_materialization else None
+        if day is None:
+            return dg.AssetCheckResult(passed=False, metadata={"reason": "nothing was proposed"})
+        problems = problems_of(load_document(declared), places.features.read(proposal_path(day)))
+        return dg.AssetCheckResult(passed=not problems, metadata={"day": day, "problems": problems})
+
+    return check
 
 
 def _freshness_check(places: Places, layout: Layout, table: Table) -> dg.AssetChecksDefinition:

@@ -87,7 +87,7 @@ def inputs_of(connection: Connection, table: Table, layout: Layout, buckets: int
 def _joined_inputs(
     table: Table, layout: Layout, day: str, actions: Sequence[str], fresh: Mapping[str, int], shown: Mapping[str, BuiltDay]
 ) -> Inputs:
-    first = _earlier(day, layout.definitions.lookback_days)
+    first = days_before(day, layout.definitions.lookback_days)
     reached = [other for other in actions if first <= other and (other <= day if table == "impressions" else other < day)]
     missing = [other for other in reached if other not in fresh]
     ids = [fresh[other] for other in reached if other in fresh]
@@ -98,7 +98,7 @@ def _joined_inputs(
 
 def _days_and_the_next(days: Sequence[str]) -> list[str]:
     """Days and those after them: the windows of a day are made of the days before it."""
-    return sorted({other for day in days for other in (day, _earlier(day, -1))})
+    return sorted({other for day in days for other in (day, days_before(day, -1))})
 
 
 def stale_days(connection: Connection, table: Table, layout: Layout, buckets: int) -> list[str]:
@@ -203,7 +203,7 @@ def _written(
         versions = version_files(connection, places, layout, through)
         actions = built_days(connection, "actions", days[0], days[-1])
         shown = built_days(connection, "impression_outcomes", days[0], days[-1])
-        last = _earlier(days[-1], 1) if table == "windows" else days[-1]
+        last = days_before(days[-1], 1) if table == "windows" else days[-1]
         files = None if table == "partials" else partial_files(connection, places, layout, days[0], last)
     try:
         if files is None:
@@ -250,7 +250,7 @@ def partial_files(connection: Connection, places: Places, layout: Layout, first_
     Raises:
         Conflict: if a day's actions are built, but not its partial sums.
     """
-    first = _earlier(first_day, layout.definitions.lookback_days)
+    first = days_before(first_day, layout.definitions.lookback_days)
     stale = [day for day in stale_days(connection, "partials", layout, places.buckets) if first <= day <= last_day]
     if stale:
         remedy = "materialize features/partials of these days"
@@ -275,7 +275,8 @@ def number_of(day: str) -> int:
     return (date.fromisoformat(day) - EPOCH).days
 
 
-def _earlier(day: str, days: int) -> str:
+def days_before(day: str, days: int) -> str:
+    """The date so many days before another one."""
     return (date.fromisoformat(day) - timedelta(days=days)).isoformat()
 
 

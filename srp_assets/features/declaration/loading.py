@@ -13,10 +13,23 @@ from srp_assets.features.declaration.model import FeatureDocument
 
 
 def load_definitions(path: Path) -> Definitions:
-    """Reads and validates a file of declarations.
+    """Reads and validates a file of declarations, and resolves every feature.
 
     Raises:
         InvalidInput: if the file cannot be read or declares something that is not valid, with the place in it.
+    """
+    document = load_document(path)
+    try:
+        return resolve(document)
+    except InvalidInput as error:
+        raise InvalidInput(error.message, where=f"{path}: {error.where}", remedy=error.remedy) from error
+
+
+def load_document(path: Path) -> FeatureDocument:
+    """Reads a file of declarations as it is written; whether its names mean something is not looked at.
+
+    Raises:
+        InvalidInput: if the file cannot be read or has not the form of declarations, with the place in it.
     """
     try:
         declared = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -26,14 +39,12 @@ def load_definitions(path: Path) -> Definitions:
             f"the features cannot be read: {summary}", where=str(path), remedy="correct the file, or SRP_FEATURES"
         ) from error
     try:
-        return resolve(FeatureDocument.model_validate(declared))
+        return FeatureDocument.model_validate(declared)
     except ValidationError as error:
         first = error.errors()[0]
         place = _place(first["loc"], declared)
         message = first["msg"].removeprefix("Value error, ")
         raise InvalidInput(message, where=f"{path}: {place}" if place else str(path), remedy="correct the declaration") from error
-    except InvalidInput as error:
-        raise InvalidInput(error.message, where=f"{path}: {error.where}", remedy=error.remedy) from error
 
 
 def _place(location: Sequence[str | int], declared: Any) -> str:

@@ -1,0 +1,82 @@
+"""The sample shop's features through Dagster: the sensor asks for what logs built, the job sums it up; impressions equal the reference."""
+
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pytest
+from sqlalchemy import Engine
+
+from jobs.features import BUILD_FEATURES_JOB
+from jobs.warehouse import FIRST_TAG, LAST_TAG
+from resources.spark import open_session
+from srp_assets.definitions import build_definitions
+from srp_assets.features.aggregation.layout import layout_of
+from srp_assets.features.assets import feature_key, features_storage
+from srp_assets.features.building.days import identity_of, stale_days
+from srp_assets.features.declaration.definitions import Definitions
+from srp_assets.features.reference import feature_values
+from srp_assets.features.registry import current_builds
+from srp_assets.logs.catalogue import load_log_catalogue
+from srp_assets.logs.landing import logs_storage
+from srp_assets.logs.registry_builds import stale_days as stale_logs
+from srp_assets.logs.stitching.building import bring_up_to_date
+from srp_assets.logs.tables import built_days
+from srp_assets.samples.demo import LOGS
+from srp_assets.samples.ranking.landing import land_ranking_world
+from srp_assets.samples.ranking.world import RankingWorld
+from srp_assets.settings import Settings
+from support.feature_values import differences
+
+
+def test_features_of_the_sample_shop_follow_its_logs(
+    small: Definitions, engine: Engine, settings_with_spark: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SRP_FEATURES", str(Path(__file__).parent / "small.yaml"))
+    monkeypatch.setenv("SRP_FEATURES_BUCKETS", "2")
+    settings = Settings()
+    catalogue, storage = load_log_catalogue(LOGS), logs_storage(settings.warehouse_location)
+    land_ranking_world(engine, storage, catalogue, RankingWorld(events=1_500, seed=3, days=3), tmp_path / "broken")
+    with engine.connect() as connection:
+        days = stale_logs(connection, catalogue)
+    bring_up_to_date(open_session(settings), engine, storage, catalogue, days)
+    definitions, layout = build_definitions(settings=settings), layout_of(small)
+    with dg.DagsterInstance.ephemeral() as instance:
+        sensor = definitions.resolve_sensor_def("reopened_features")
+        with dg.build_sensor_context(instance=instance, definitions=definitions) as context:
+            (request,) = sensor.evaluate_tick(context).run_requests or ()
+        assert (request.tags[FIRST_TAG], request.tags[LAST_TAG]) == (days[0], days[-1])
+        assert build(definitions, instance, "partials", dict(request.tags), request.run_config)
+        with dg.build_sensor_context(instance=instance, definitions=definitions) as context:
+            assert not sensor.evaluate_tick(context).run_requests
+        assert build(definitions, instance, "impressions", {FIRST_TAG: days[2], LAST_TAG: days[2]})
+        shown = instance.get_latest_materialization_event(feature_key("impressions"))
+    with engine.connect() as connection:
+        actions = built_days(connection, "actions")
+        (impressions,) = built_days(connection, "impression_outcomes", days[2], days[2]).values()
+        (built,) = current_builds(connection, "impressions", identity_of("impressions", layout, 2)).values()
+        assert stale_days(connection, "partials", layout, 2) == []
+    assert shown is not None
+    assert shown.asset_materialization is not None
+    assert shown.asset_materialization.metadata["dagster/partition_row_count"].value == impressions.rows > 20
+    events = rows_of(storage, [path for day in actions.values() for path in day.paths])
+    found = {row.pop("event_id"): row for row in rows_of(features_storage(settings.warehouse_location), [built.folder])}
+    for row in Random(4).sample(rows_of(storage, impressions.paths), 12):
+        expected = feature_values(small, events, {**row, "as_of": row["event_time"]}, {})
+        assert differences([found[row["event_id"]]], [{"as_of": row["event_time"], **expected}]) == []
+
+
+def build(definitions: dg.Definitions, instance: dg.DagsterInstance, table: str, tags: dict[str, str], config: Any = None) -> bool:
+    """Builds one table by the job; whether it and its check succeeded."""
+    result = definitions.resolve_job_def(BUILD_FEATURES_JOB).execute_in_process(
+        instance=instance, tags=tags, run_config=config, asset_selection=[feature_key(table)]
+    )
+    return result.success and all(check.passed for check in result.get_asset_check_evaluations())
+
+
+def rows_of(storage: Any, paths: Any) -> list[dict[str, Any]]:
+    tables = [ds.dataset(storage.path(path), format="parquet", filesystem=storage.filesystem).to_table() for path in paths]
+    return pa.concat_tables(tables).to_pylist()
