@@ -1,4 +1,5 @@
 # Needs Python 3.11+, git and make; every target does its own set-up, once (again when dependencies change).
+# Tests of reports in a real browser run where one is: apt-get install chromium chromium-driver.
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help

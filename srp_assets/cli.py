@@ -31,6 +31,8 @@ COMMANDS = {
     "recall": "srp_assets.cli_recall",
     "cases": "srp_assets.cli_recall",
     "diff": "srp_assets.cli_difference",
+    "statistics": "srp_assets.cli_insights",
+    "report": "srp_assets.cli_insights",
     "features": "srp_assets.cli_features",
     "spark": "srp_assets.cli_spark",
 }

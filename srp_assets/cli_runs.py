@@ -10,6 +10,7 @@ from typing import Any, Self
 
 import dagster as dg
 
+from jobs.insights import insights_job
 from jobs.local_runs import fail_runs_of_dead_processes, worker_tags
 from jobs.logs import BUILD_LOGS_JOB, STITCHED_LOGS
 from jobs.recall import RECALL_SENSOR, recall_job, release_batches_of_ended_runs, requests_for_claimed
@@ -170,6 +171,22 @@ class LocalRuns:
         )
         _stop_if_interrupted(result)
         return bool(result.success)
+
+    def count(self, batch_ids: Iterable[str]) -> None:
+        """Counts batches and writes the reports of their tasks, each in a run of its own; what is up to date is left as it is.
+
+        Raises:
+            SrpError: if a run fails.
+        """
+        for batch_id in batch_ids:
+            self.instance.add_dynamic_partitions(RECALL_BATCHES.name or "", [batch_id])
+            job = self.definitions.resolve_job_def(insights_job.name)
+            result = job.execute_in_process(
+                instance=self.instance, partition_key=batch_id, tags=worker_tags(), run_config=QUIET, raise_on_error=False
+            )
+            _stop_if_interrupted(result)
+            if not result.success:
+                raise _failure(result)
 
     def refill(self, task_ids: Sequence[str]) -> None:
         """Refills finished tasks in one run.

@@ -8,6 +8,7 @@ from typing import Any
 import dagster as dg
 
 from jobs.features import features_jobs, features_schedules, features_sensors
+from jobs.insights import insights_job, insights_sensor
 from jobs.logs import logs_jobs, logs_schedules, logs_sensors
 from jobs.recall import notification_sensor, recall_job, recall_sensor, retention_schedule
 from jobs.recall_refill import refill_job, refill_sensor
@@ -17,6 +18,7 @@ from resources.registry_database import RegistryResource
 from resources.spark import SparkResource
 from srp_assets.features.assets import features_assets, features_checks
 from srp_assets.features.declaration.loading import load_definitions
+from srp_assets.insights.assets import insights_assets
 from srp_assets.logs.assets import logs_assets, logs_checks
 from srp_assets.logs.catalogue import LogCatalogue, load_log_catalogue
 from srp_assets.progress import Progress
@@ -48,15 +50,17 @@ def build_definitions(
             *warehouse_assets(settings, catalogue, progress=progress),
             *wordlists_assets(settings, catalogue, standing, progress=progress),
             *recall_assets(settings, catalogue, progress=progress),
+            *insights_assets(settings, catalogue, progress=progress),
         ],
         asset_checks=[*warehouse_checks(settings, catalogue), *wordlists_checks(catalogue)],
-        jobs=[*warehouse_jobs(catalogue), recall_job, refill_job(settings, catalogue, progress=progress)],
+        jobs=[*warehouse_jobs(catalogue), recall_job, refill_job(settings, catalogue, progress=progress), insights_job],
         schedules=[*warehouse_schedules(settings), *wordlists_schedules(settings), retention_schedule(settings)],
         sensors=[
             *warehouse_sensors(catalogue),
             *wordlists_sensors(catalogue, stale, state),
             recall_sensor(settings),
             refill_sensor(settings, catalogue),
+            insights_sensor(),
             notification_sensor(settings),
         ],
         resources={"registry": RegistryResource(), "spark": SparkResource(), **(resources or {})},

@@ -21,6 +21,8 @@ def test_keys_of_all_assets(definitions: dg.Definitions) -> None:
         "wordlists/comment_hits",
         "wordlists/user_hits",
         "recall/cases",
+        "insights/statistics",
+        "insights/reports",
     }
 
 
@@ -44,7 +46,8 @@ def test_every_asset_has_a_blocking_check(definitions: dg.Definitions) -> None:
             blocking.setdefault(key.asset_key.to_user_string(), set()).add(key.name)
     tables = {f"warehouse/{entity}": {"ledger", "schema"} for entity in ("post", "comment", "user")}
     hits = {f"wordlists/{entity}_hits": {"rows"} for entity in ("post", "comment", "user")}
-    assert blocking == {**tables, **hits, "recall/cases": {"complete"}}
+    insights = {"insights/statistics": {"accounted"}, "insights/reports": {"self_contained"}}
+    assert blocking == {**tables, **hits, "recall/cases": {"complete"}, **insights}
 
 
 def test_cases_come_from_every_table_and_the_hits_beside_it(definitions: dg.Definitions) -> None:
@@ -59,11 +62,19 @@ def test_cases_come_from_every_table_and_the_hits_beside_it(definitions: dg.Defi
 def test_jobs_sensors_and_schedules(definitions: dg.Definitions) -> None:
     repository = definitions.get_repository_def()
     jobs = {job.name: job for job in repository.get_all_jobs() if not job.name.startswith("__")}
-    assert set(jobs) == {"build_warehouse", "warehouse_retention", "wordlists_retention", "recall", "recall_refill", "recall_retention"}
+    assert set(jobs) == {
+        "build_warehouse",
+        "warehouse_retention",
+        "wordlists_retention",
+        "recall",
+        "recall_refill",
+        "recall_retention",
+        "insights",
+    }
     assert all(job.description for job in jobs.values())
     assert all(job.executor_def is dg.in_process_executor for job in jobs.values())
     sensors = {sensor.name: sensor for sensor in repository.sensor_defs if not sensor.name.startswith("default_")}
-    assert set(sensors) == {"recall_window", "recall_follow", "ended_tasks", "reopened_periods", "stale_hits"}
+    assert set(sensors) == {"recall_window", "recall_follow", "ended_tasks", "reopened_periods", "stale_hits", "uncounted_batches"}
     assert all(sensor.default_status == dg.DefaultSensorStatus.RUNNING for sensor in sensors.values())
     assert all(sensor.description for sensor in sensors.values())
     schedules = {schedule.name: schedule for schedule in repository.schedule_defs}
@@ -76,7 +87,7 @@ def test_another_catalogue_gives_other_assets(settings: Settings) -> None:
     keys = {key.to_user_string() for key in build_definitions(settings=shop).resolve_all_asset_keys()}
     assert "warehouse/post" not in keys
     assert {key for key in keys if key.startswith("wordlists/")} == {"wordlists/article_hits"}
-    assert len(keys) == 1 + 3 + 1
+    assert len(keys) == 1 + 3 + 1 + 2
 
 
 def test_resources_can_be_replaced(settings: Settings) -> None:

@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -50,11 +51,20 @@ def holds(texts: list[str], *words: str) -> bool:
     return any(word in text for word in words for text in texts)
 
 
-def is_homework(texts: list[str]) -> bool:
-    if holds(texts, "not homework"):
-        return False
+def homework_words(texts: list[str]) -> set[str]:
+    """The words of the list that hit, also where an exemption silences them."""
     solved_exercise = holds(texts, "exercise", "assignment") and holds(texts, "solve", "solution", "answer")
-    return holds(texts, "homework") or solved_exercise or (holds(texts, "textbook") and holds(texts, "problem"))
+    from_a_book = holds(texts, "textbook") and holds(texts, "problem")
+    found = {
+        "homework": holds(texts, "homework"),
+        "exercise|assignment&solve|solution|answer": solved_exercise,
+        "textbook&problem": from_a_book,
+    }
+    return {word for word, hits in found.items() if hits}
+
+
+def is_homework(texts: list[str]) -> bool:
+    return not holds(texts, "not homework") and bool(homework_words(texts))
 
 
 def is_thanks(texts: list[str]) -> bool:
@@ -194,6 +204,7 @@ def test_strategies_over_real_sites_recall_what_brute_force_finds(sites: dict[st
         assert ids_of(cases[strategy]) == {name: ids for name, ids in expected.items() if ids}, strategy
         assert cases[strategy], f"{strategy} finds nothing, which would prove nothing"
     expect_joined_comments(sites, cases["contested-questions"])
+    expect_statistics(sites)
 
 
 def expect_everything_lands(name: str, site: Site, shared_data: Path) -> None:
@@ -219,3 +230,47 @@ def expect_joined_comments(sites: dict[str, Site], cases: list[dict[str, Any]]) 
         assert case["joined"] == {"comment": {"rows": len(keys), "keys": [str(key) for key in keys[:3]]}}
         assert {hit["list"] for hit in case["hits"]} == {"closing"}
     assert max(Counter(map(len, led.values()))) > 1
+
+
+def expect_statistics(sites: dict[str, Site]) -> None:
+    """The statistics of the questions about homework are those of the XML."""
+    tasks = {task["strategy"]: task["task_id"] for task in srp("tasks")["tasks"]}
+    found = srp("statistics", tasks["homework-questions"])
+    texts = {
+        (name, id_): said(question.get("Title"), question.get("Body"))
+        for name, site in sites.items()
+        for id_, question in site.open.items()
+    }
+    cases = {row: sites[row[0]].open[row[1]] for row, of_row in texts.items() if is_homework(of_row)}
+    assert found["cases"] == len(cases)
+    assert names_of(found["products"]) == Counter(name for name, _ in cases)
+    assert names_of(found["periods"]) == Counter(case["CreationDate"][:7] for case in cases.values())
+    words = {row: homework_words(texts[row]) for row in cases}
+    assert names_of(found["words"]) == Counter(word for of_case in words.values() for word in of_case)
+    pairs = Counter(pair for of_case in words.values() for pair in combinations(sorted(of_case), 2))
+    assert {(pair["first"][1], pair["second"][1]): pair["cases"] for pair in found["word_pairs"]} == pairs
+    views = next(metric for metric in found["metrics"] if metric["column"] == "view_count")
+    counted = {
+        (bucket["lower"], bucket["upper"]): sum(
+            (bucket["lower"] is None or int(case["ViewCount"]) >= bucket["lower"])
+            and (bucket["upper"] is None or int(case["ViewCount"]) < bucket["upper"])
+            for case in cases.values()
+        )
+        for bucket in views["buckets"]
+    }
+    assert {(bucket["lower"], bucket["upper"]): bucket["cases"] for bucket in views["buckets"]} == counted
+    others = {
+        name: {(site, id_) for site in sites for id_ in BRUTE_FORCE[name](sites[site])}
+        for name in ("contested-questions", "newcomers-questions")
+    }
+    shared = {other["strategy"]: other["shared"] for other in found["shared"]}
+    assert shared == {name: len(rows & cases.keys()) for name, rows in others.items() if rows & cases.keys()}
+    silenced = {row for row, of_row in texts.items() if homework_words(of_row) and not is_homework(of_row)}
+    assert [(of_list["cases"], of_list["hit"]) for of_list in found["silenced"]] == [(len(silenced), len(cases))]
+    assert found["silenced"][0]["exemptions"] == ([["not homework", len(silenced)]] if silenced else [])
+    assert {(case["product"], case["id"]) for case in found["silenced"][0]["samples"]} <= silenced
+
+
+def names_of(lines: list[dict[str, Any]]) -> dict[str, int]:
+    """The cases of lines by the last part of their names."""
+    return {line["name"][-1]: line["cases"] for line in lines}

@@ -5,10 +5,15 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import Engine
 
+from srp_assets.errors import Conflict, NotFound
 from srp_assets.insights import reference
+from srp_assets.insights.registry_statistics import uncounted_batches
+from srp_assets.insights.statistics import plan_statistics
 from srp_assets.insights.statistics.accounting import unaccounted
 from srp_assets.insights.statistics.exemptions import EXEMPTIONS_OF
 from srp_assets.insights.statistics.keeping import KeptStatistics, bring_up_to_date
@@ -17,15 +22,21 @@ from srp_assets.insights.statistics.over_time import strategy_statistics
 from srp_assets.recall import registry
 from srp_assets.recall.batch import TaskSpec
 from srp_assets.recall.claims import claim_window
+from srp_assets.recall.refill.refilling import refill_tasks
+from srp_assets.recall.registry_batches import remove_batch
 from srp_assets.recall.service import Workshop, run_batch_now
 from srp_assets.settings import PROJECT_ROOT, Settings
 from srp_assets.strategy.reference import evaluate, key_of, key_text
+from srp_assets.strategy.resolved import Feature, ResolvedStrategy, Rule
 from srp_assets.strategy.times import iso_utc
 from srp_assets.warehouse.catalogue import Catalogue, load_catalogue
-from srp_assets.wordlists.resolved import ResolvedList
+from srp_assets.warehouse.storage import Storage
+from srp_assets.wordlists.resolved import ExemptGroup, ResolvedList
 from support.built_world import BuiltWorld
-from support.generators import batches, ingests
-from support.recall import add_task
+from support.generators import Ingest, batches, ingests
+from support.growing_world import GrowingWorld
+from support.recall import add_task, later
+from support.world import post
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -196,3 +207,74 @@ def expect_over_time(world: BuiltWorld, cases: Mapping[str, list[Case]], strateg
         assert {other.strategy: other.cases for other in found.shared} == shared
         for word in found.words:
             assert len(word.cases) == len(found.runs)
+
+
+TITLE = Feature(name="title", kind="text", type="string", parts=("title",))
+SHARKS = ResolvedList(id="sharks", version=1, words=("shark", "fin"), exempt=(ExemptGroup(words=("shark week",)),))
+
+
+def sharks(task_id: str) -> TaskSpec:
+    rule = Rule(feature=TITLE, match="matches", value="sharks@1")
+    strategy = ResolvedStrategy(id=task_id, version=1, products="*", recall="post", objects={"post": rule}, lists={"sharks@1": SHARKS})
+    return TaskSpec(task_id=task_id, strategy=strategy, products=("aurora",))
+
+
+def test_after_a_refill_only_its_task_is_counted_again(
+    spark: "SparkSession", settings_with_spark: Settings, sample_catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = GrowingWorld(spark, settings_with_spark, sample_catalogue)
+    world.land([Ingest("aurora", {"post": [post(1, title="a shark"), post(2, title="fin"), post(3, title="shark week", month=2)]})])
+    world.build()
+    world.run([sharks("followed"), sharks("left")])
+    batch_id = world.task("left").batch_id or ""
+    first = bring_up_to_date(world.workshop, batch_id)
+    world.land([Ingest("aurora", {"post": [post(1, title="nothing", updated_at=later(0)), post(4, title="shark", month=2)]})])
+    world.build()
+    refill_tasks(world.workshop, ["followed"])
+    with world.engine.connect() as connection:
+        assert list(uncounted_batches(connection)) == [batch_id]
+    counted: list[list[str]] = []
+    count_cases = plan_statistics.count_cases
+
+    def noted(*arguments: Any) -> Any:
+        counted.append([task_id for source in arguments[3] for task_id in source.task_ids])
+        return count_cases(*arguments)
+
+    monkeypatch.setattr(plan_statistics, "count_cases", noted)
+    second = bring_up_to_date(world.workshop, batch_id)
+    assert counted == [["followed"]]
+    kept = KeptStatistics.read(world.storage, second)
+    with world.engine.connect() as connection:
+        assert uncounted_batches(connection) == {}
+        followed, left = (kept.of_task(connection, sample_catalogue, task_id) for task_id in ("followed", "left"))
+    assert lines(left.words) == {("sharks", "shark"): (1, 1), ("sharks", "fin"): (1, 1)}
+    assert lines(followed.words) == {("sharks", "shark"): (1, 1), ("sharks", "fin"): (1, 1)}
+    assert (lines(left.periods), lines(followed.periods)) == ({("2024-01",): (2, 2)}, {("2024-01",): (1, 1), ("2024-02",): (1, 1)})
+    assert (followed.withdrawn, left.withdrawn) == (1, 0)
+    assert [(other.task_id, other.shared) for other in followed.shared] == [("left", 1)]
+    for found in (followed, left):
+        assert [(silenced.cases, [case["id"] for case in silenced.samples]) for silenced in found.silenced] == [(1, ["3"])]
+    # Statistics outlive the cases, their samples and their keys do not.
+    assert world.storage.exists(f"{first.folder}/tallies.parquet")  # whoever began to read them reads on
+    world.storage.delete_tree(f"cases/{batch_id}")
+    with world.engine.begin() as connection:
+        remove_batch(connection, batch_id, note="gone")
+        after = KeptStatistics.read(world.storage, second).of_task(connection, sample_catalogue, "left")
+    assert (lines(after.words), after.silenced[0].samples) == (lines(left.words), ())
+    with pytest.raises(NotFound, match="no longer kept"):
+        bring_up_to_date(world.workshop, batch_id)
+    world.close()
+
+
+def test_a_batch_without_finished_tasks_is_not_counted(
+    settings: Settings, engine: Engine, storage: Storage, sample_catalogue: Catalogue
+) -> None:
+    with engine.begin() as connection:
+        add_task(connection, sample_catalogue)
+        claim_window(connection, settings, now=datetime.now(UTC), at_once=True)
+        (batch,) = registry.batches(connection)
+    workshop = Workshop(engine, storage, sample_catalogue, settings, lambda: pytest.fail("no Spark is needed"))
+    with pytest.raises(Conflict, match="no task of it is done"):
+        bring_up_to_date(workshop, batch.batch_id)
+    with pytest.raises(NotFound, match="there is no batch"):
+        bring_up_to_date(workshop, "batch")
