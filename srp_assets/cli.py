@@ -30,6 +30,8 @@ COMMANDS = {
     "tasks": "srp_assets.cli_tasks",
     "recall": "srp_assets.cli_recall",
     "cases": "srp_assets.cli_recall",
+    "marks": "srp_assets.cli_marks",
+    "precision": "srp_assets.cli_marks",
     "diff": "srp_assets.cli_difference",
     "statistics": "srp_assets.cli_insights",
     "report": "srp_assets.cli_insights",

@@ -1,4 +1,4 @@
-"""The commands about word lists: check those of files, try one on texts."""
+"""The commands about word lists: check those of files, try one on texts; `cli_recommend` recommends words."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from srp_assets.cli_common import ERROR, OK, answer, json_option, open_home
+from srp_assets.cli_recommend import recommend_command
 
 if TYPE_CHECKING:
     from srp_assets.strategy.lists import CheckedFiles, CheckedList, Remark
@@ -18,7 +19,10 @@ SHOWN_REMARKS = 20
 
 @click.group("lists")
 def lists_command() -> None:
-    """Check the word lists of files, try a list on texts; with --json for machines."""
+    """Check the word lists of files, try a list on texts, recommend words for those of a task; with --json for machines."""
+
+
+lists_command.add_command(recommend_command)
 
 
 @lists_command.command("check", epilog="Exit code 1 if anything is wrong. Warnings tell of words that may not mean what they seem to.")

@@ -76,10 +76,28 @@ def recall_command(at_once: bool, as_json: bool) -> int:
     metavar="FILE",
     help="Write them to FILE.csv, .jsonl or .parquet.",
 )
+@click.option("--sample", type=click.IntRange(min=1), metavar="N", help="Export a sheet to mark: N cases at random, by word and list.")
+@click.option(
+    "--controls", type=click.IntRange(min=1), metavar="N", help="With --sample: also N rows that are no cases, most near the topic."
+)
+@click.option("--seed", type=int, default=1, show_default=True, metavar="S", help="Of --sample: the same seed draws the same sheet.")
 @click.option("--withdrawn", is_flag=True, help="Show the cases that a refill found to hold no longer, and the builds that did it.")
 @json_option
-def cases_command(task_id: str, limit: int | None, target: Path | None, withdrawn: bool, as_json: bool) -> int:
-    """Show the cases of TASK with the hits marked in their texts, or export them."""
+def cases_command(
+    task_id: str,
+    limit: int | None,
+    target: Path | None,
+    sample: int | None,
+    controls: int | None,
+    seed: int,
+    withdrawn: bool,
+    as_json: bool,
+) -> int:
+    """Show the cases of TASK with the hits marked in their texts, or export them.
+
+    With --sample the file (.csv or .jsonl) is a sheet: fill in its verdicts, `srp marks import` it, and `srp precision` says how right all
+    cases are. With --controls it also says what is missed, and how right the words are that `srp lists recommend` finds.
+    """
     from srp_assets.recall import registry
     from srp_assets.recall.cases import read_cases
 
@@ -87,6 +105,8 @@ def cases_command(task_id: str, limit: int | None, target: Path | None, withdraw
         with home.engine.connect() as connection:
             task = registry.task(connection, task_id)
         folder = _cases_folder(task)
+        if sample is not None or controls is not None:
+            return _tell_sheet(home, task, folder, target, sample, controls or 0, seed, as_json)
         if withdrawn:
             if target is not None:
                 raise click.UsageError("--withdrawn cannot be exported")
@@ -102,6 +122,18 @@ def cases_command(task_id: str, limit: int | None, target: Path | None, withdraw
 
     show_cases(cases, total=task.cases or 0, note=task.note)
     return OK
+
+
+def _tell_sheet(
+    home: Home, task: "Task", folder: str, target: Path | None, sample: int | None, controls: int, seed: int, as_json: bool
+) -> int:
+    from srp_assets.cli_marks import tell_sheet
+
+    if sample is None:
+        raise click.UsageError("--controls needs --sample")
+    if target is None:
+        raise click.UsageError("--sample needs --export FILE")
+    return tell_sheet(home, task, folder, target, size=sample, controls=controls, seed=seed, as_json=as_json)
 
 
 def _tell_withdrawn(home: Home, task: "Task", limit: int | None, as_json: bool) -> int:

@@ -1,7 +1,6 @@
-"""The marks of a task put together with the sheets that they were made on: which units are known, and what each stands for. No
-framework."""
+"""A task's marks put together with the sheets that they were made on: which units are known, and what each stands for. No framework."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -9,7 +8,7 @@ import numpy as np
 
 from srp_assets.insights.intervals import Booleans, Sample
 from srp_assets.insights.marks import CaseKey, Cause, Mark, newest_marks
-from srp_assets.insights.sheet_model import Frame, Sheet
+from srp_assets.insights.sheets.model import Frame, Sheet
 
 
 @dataclass(frozen=True)
@@ -89,8 +88,8 @@ class MarkedSample:
         return {name: self.sample.where(np.array(found, dtype=np.int64)) for name, found in places.items()}
 
 
-def marked_sample(tasks: Iterable[TaskMarks], frame: Frame) -> MarkedSample:
-    """What the marks on the sheets of tasks stand for.
+def marked_sample(tasks: Iterable[TaskMarks], frame: Frame, only: Collection[CaseKey] | None = None) -> MarkedSample:
+    """What the marks on the sheets of tasks, or `only` those of some units, stand for.
 
     Each task stands for its own cases. Its sheets, each of which stands for all of them, are put together in proportion to their marks
     (Korn and Graubard, "Analysis of health surveys", 1999, section 8.2).
@@ -99,7 +98,7 @@ def marked_sample(tasks: Iterable[TaskMarks], frame: Frame) -> MarkedSample:
     design: list[tuple[float, int, int, float]] = []
     strata = 0
     for task in tasks:
-        mine = [unit for unit in task.sampled(frame) if unit.mark.verdict != "unsure"]
+        mine = [unit for unit in task.sampled(frame) if unit.mark.verdict != "unsure" and (only is None or unit.mark.case in only)]
         in_stratum = _counts((unit.sheet, unit.stratum) for unit in mine)
         on_sheet = _counts(unit.sheet for unit in mine)
         numbers = {place: strata + number for number, place in enumerate(sorted(in_stratum))}

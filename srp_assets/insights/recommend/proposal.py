@@ -26,9 +26,10 @@ class ExpectedPrecision:
 class Recommendation:
     """One change of a word list.
 
-    `term` is the word or exemption as the list would have it. `score` is the z-score of its log-odds (`log_odds.py`): ranks within an
+    `term` is the word or exemption as the list would have it. `score` is the z-score of its log-odds (`terms/log_odds.py`): ranks within an
     action. `support` are the texts looked at that hold it. `new_hits` are the rows of the task's cells that would come anew; for what is
-    dropped or exempt, the cases that would go, as a negative number. `examples` are up to three texts, `reason` is one sentence.
+    dropped or exempt, the cases that would go, as a negative number. `examples` are up to three texts, `reason` is one sentence. `chosen`
+    says that the new version takes it up: all but words to add of which the marks say that they are more often wrong than wanted.
     """
 
     term: str
@@ -39,22 +40,22 @@ class Recommendation:
     expected_precision: ExpectedPrecision
     examples: tuple[str, ...]
     reason: str
+    chosen: bool = True
 
 
 @dataclass(frozen=True)
 class Proposal:
     """A new version of one word list, proposed from one task.
 
-    `recommendations` are ranked within each action; `chosen` are the terms that the new version has or lacks by default,
-    `expected_precision` is that of all that the new version would hit. `marks` are the right or wrong marks that were used, `texts` the
-    retrieved texts that were looked at, `background` the others. `notes` say what the evidence lacks.
+    `recommendations` are ranked within each action. `expected_precision` is that of all that the new version would hit. `marks` are the
+    right or wrong marks that were used, `texts` the retrieved texts that were looked at, `background` the others. `notes` say what the
+    evidence lacks.
     """
 
     task_id: str
     list_id: str
     version: int
     recommendations: tuple[Recommendation, ...]
-    chosen: frozenset[str]
     expected_precision: ExpectedPrecision
     marks: int
     texts: int
@@ -64,3 +65,7 @@ class Proposal:
     def of(self, action: Action) -> tuple[Recommendation, ...]:
         """The recommendations of one action, the best first."""
         return tuple(found for found in self.recommendations if found.action == action)
+
+    def chosen(self, action: Action) -> tuple[Recommendation, ...]:
+        """Those of one action that the new version takes up."""
+        return tuple(found for found in self.of(action) if found.chosen)
