@@ -30,7 +30,7 @@ from resources import spark_server
 from resources.spark import open_session
 from srp_assets.features.aggregation.layout import Layout, layout_of
 from srp_assets.features.building.files import PartialFiles
-from srp_assets.features.building.plan_join import features_of_requests
+from srp_assets.features.building.plan_join import write_features
 from srp_assets.features.building.plan_partials import build_partials
 from srp_assets.features.declaration.loading import load_definitions
 from srp_assets.features.feature_tables import FeatureTable, join_feature_tables
@@ -81,14 +81,15 @@ class Bench:
         logs = write_logs(self.storage, 600, seed=9)
         self.build(logs)
         asked = pa.concat_tables(requests_of(self.storage, logs, 100))
-        self.features(logs, asked).count()
+        self.features(logs, asked)
 
-    def features(self, logs: ShopLogs, requests: pa.Table) -> Any:
-        """The features of requests, as a frame."""
+    def features(self, logs: ShopLogs, requests: pa.Table) -> int:
+        """Writes the features of requests; how many rows."""
         files = PartialFiles(self.storage, self.layout.definitions, {day.day: day.folder for day in logs.days})
         self.storage.write("requests.parquet", requests)
         frame = self.spark.read.parquet(self.storage.address("requests.parquet"))
-        return features_of_requests(frame, files, self.layout, logs.versions, BUCKETS)
+        written = write_features(frame, files, self.layout, logs.versions, BUCKETS, f"features/{requests.num_rows}")
+        return sum(file.rows for files in written.values() for file in files)
 
 
 def partials(bench: Bench) -> None:
@@ -107,14 +108,12 @@ def impressions(bench: Bench) -> None:
     wanted = QUICK_IMPRESSIONS if bench.quick else IMPRESSIONS
     requests = pa.concat_tables(requests_of(bench.storage, bench.logs, wanted))
     features = len(bench.layout.definitions.features)
-    target = bench.storage.address("features")
+    written: list[int] = []
     what = f"impressions with {features} features"
-    frame = bench.features(bench.logs, requests)
-    seconds = bench.timed("impressions", what, requests.num_rows, lambda: frame.write.mode("overwrite").parquet(target))
-    written = bench.spark.read.parquet(target).count()
-    assert written == requests.num_rows, f"{written} rows of {requests.num_rows}"
+    seconds = bench.timed("impressions", what, requests.num_rows, lambda: written.append(bench.features(bench.logs, requests)))
+    assert written == [requests.num_rows], f"{written} rows of {requests.num_rows}"
     if not bench.quick:
-        bench.bars.append(Bar(f"1 million impressions x {features} features, seconds", seconds * IMPRESSIONS / written, 180))
+        bench.bars.append(Bar(f"1 million impressions x {features} features, seconds", seconds * IMPRESSIONS / requests.num_rows, 180))
 
 
 def tables(bench: Bench) -> None:

@@ -8,7 +8,7 @@ import dagster as dg
 from jobs.warehouse import FIRST_TAG, LAST_TAG, TICK_SECONDS, cursor_of, memory_of, spans_of_runs
 from resources.registry_database import RegistryResource
 from srp_assets.features.aggregation.layout import layout_of
-from srp_assets.features.assets import FeaturesBuildConfig, feature_key, features_storage
+from srp_assets.features.assets import TABLES, FeaturesBuildConfig, feature_key, features_storage
 from srp_assets.features.building.days import delete_old_builds, stale_days
 from srp_assets.features.declaration.definitions import Definitions
 from srp_assets.logs.catalogue import LogCatalogue
@@ -26,7 +26,7 @@ def features_jobs() -> list[Any]:
     return [
         dg.define_asset_job(
             BUILD_FEATURES_JOB,
-            selection=dg.AssetSelection.groups("features"),
+            selection=dg.AssetSelection.assets(*[feature_key(table) for table in TABLES]),
             executor_def=dg.in_process_executor,
             description="Builds the features of a range of days: partial sums, windows as of each day, and the features of impressions.",
         )

@@ -129,7 +129,7 @@ def _proposals(declared: Path, places: Places, layout: Layout, logs: LogCatalogu
         kinds={"spark", "scikitlearn", "yaml"},
         owners=OWNERS,
         pool=SPARK_POOL,
-        description="Features that would pay, judged on a week of impressions: declarations for a person to accept, with what speaks for them.",
+        description="Features that would pay, judged on a week of impressions: declarations for a person to accept, with their evidence.",
     )
     def proposals(context: dg.AssetExecutionContext, registry: RegistryResource, spark: SparkResource) -> dg.MaterializeResult:
         proposal = propose(spark.session(), registry.engine, places, load_document(declared), context.partition_key)

@@ -51,7 +51,7 @@ def test_states_agree_with_the_reference_however_they_were_put_together(small: D
         ]
         columns = described(small, {**request, "event_time": request["as_of"]}, generated.versions)
         for feature in small.aggregated:
-            keys = small.entities[feature.family]
+            keys = small.entities[feature.entity]
             identity = [columns.get(key) for key in keys]
             if feature.is_of_session or None in identity:
                 continue

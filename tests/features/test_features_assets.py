@@ -25,7 +25,6 @@ from srp_assets.logs.landing import logs_storage
 from srp_assets.logs.registry_builds import stale_days as stale_logs
 from srp_assets.logs.stitching.building import bring_up_to_date
 from srp_assets.logs.tables import built_days
-from srp_assets.samples.demo import LOGS
 from srp_assets.samples.ranking.landing import land_ranking_world
 from srp_assets.samples.ranking.world import RankingWorld
 from srp_assets.settings import Settings
@@ -38,7 +37,8 @@ def test_features_of_the_sample_shop_follow_its_logs(
     monkeypatch.setenv("SRP_FEATURES", str(Path(__file__).parent / "small.yaml"))
     monkeypatch.setenv("SRP_FEATURES_BUCKETS", "2")
     settings = Settings()
-    catalogue, storage = load_log_catalogue(LOGS), logs_storage(settings.warehouse_location)
+    assert settings.log_catalogue is not None
+    catalogue, storage = load_log_catalogue(settings.log_catalogue), logs_storage(settings.warehouse_location)
     land_ranking_world(engine, storage, catalogue, RankingWorld(events=1_500, seed=3, days=3), tmp_path / "broken")
     with engine.connect() as connection:
         days = stale_logs(connection, catalogue)

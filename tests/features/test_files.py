@@ -107,7 +107,7 @@ def _at_midnight(definitions: Definitions, events: Sequence[Row], generated: Log
     known = _described(definitions, events, generated, midnight)
     values = {}
     for feature in definitions.aggregated:
-        entity = definitions.entities[feature.family]
+        entity = definitions.entities[feature.entity]
         if set(entity) <= keys.keys() and not feature.is_of_session:
             found = aggregated(feature, entity, known, {**keys, "as_of": midnight})
             values[feature.name] = feature.declared.default if found is None else found

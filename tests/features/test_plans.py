@@ -56,7 +56,7 @@ def test_the_join_in_spark_agrees_with_the_reference(small: Definitions, storage
     }
     files = PartialFiles(storage, small, {day.day: day.folder for day in days})
     asked = requests_table(requests).append_column("event_id", pa.array([request["event_id"] for request in requests]))
-    frame = features_of_requests(spark.createDataFrame(asked), files, layout, versions, BUCKETS, clock)
+    frame = features_of_requests(spark.createDataFrame(asked).repartition(3), files, layout, versions, BUCKETS, "scratch", clock)
     found = {row.pop("event_id"): row for row in frame.drop("as_of").toArrow().to_pylist()}
     expected = {
         request["event_id"]: feature_values(small, generated.events, request, generated.versions, clock=clock) for request in requests

@@ -20,8 +20,8 @@ def sample() -> Definitions:
 
 def test_there_are_features_of_every_family(sample: Definitions) -> None:
     assert len(sample.features) >= 70
-    families = {feature.family for feature in sample.aggregated}
-    assert families >= {
+    entities = {feature.entity for feature in sample.aggregated}
+    assert entities >= {
         "user",
         "item",
         "user_category",

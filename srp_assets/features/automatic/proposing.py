@@ -23,8 +23,9 @@ from srp_assets.features.aggregation.layout import Layout, layout_of
 from srp_assets.features.automatic.candidates import candidates_of, parts_of, with_candidates
 from srp_assets.features.automatic.selection import ACCEPTED, Evidence, Labels, Rules, Sample, select
 from srp_assets.features.building.days import Places, days_before, number_of, version_files
+from srp_assets.features.building.exchange import REQUEST, given_columns
 from srp_assets.features.building.files import PartialFiles, VersionFiles
-from srp_assets.features.building.plan_join import ROW, features_of_requests, given_columns
+from srp_assets.features.building.plan_join import features_of_requests
 from srp_assets.features.building.plan_partials import DayOfEvents, build_partials
 from srp_assets.features.declaration.definitions import Definitions, resolve
 from srp_assets.features.declaration.model import FeatureDocument
@@ -151,13 +152,13 @@ def sampled(places: Places, definitions: Definitions, days: Mapping[str, BuiltDa
     """Impressions as requests with their label, in order of time: always the same, those whose ids have the smallest digests."""
     paths = [places.logs.path(path) for day in days.values() for path in day.paths]
     if not paths:
-        return pa.table({ROW: pa.array([], pa.string()), LABEL: pa.array([], pa.bool_())})
+        return pa.table({REQUEST: pa.array([], pa.string()), LABEL: pa.array([], pa.bool_())})
     files = ds.dataset(paths, format="parquet", filesystem=places.logs.filesystem)
-    columns = list(dict.fromkeys([ROW, "event_time", LABEL, *given_columns(definitions)]))
+    columns = list(dict.fromkeys([REQUEST, "event_time", LABEL, *given_columns(definitions)]))
     shown = files.to_table(columns=[name for name in columns if name in files.schema.names])
-    digests = np.array([crc32(id_.encode()) for id_ in shown[ROW].to_pylist()])
+    digests = np.array([crc32(id_.encode()) for id_ in shown[REQUEST].to_pylist()])
     chosen = shown.take(pa.array(np.argsort(digests, kind="stable")[:rows]))
-    ordered = chosen.take(pc.sort_indices(chosen, sort_keys=[("event_time", "ascending"), (ROW, "ascending")]))
+    ordered = chosen.take(pc.sort_indices(chosen, sort_keys=[("event_time", "ascending"), (REQUEST, "ascending")]))
     return ordered.rename_columns(["as_of" if name == "event_time" else name for name in ordered.column_names])
 
 
@@ -177,11 +178,11 @@ def _features(
         places.features.write(f"{folder}/requests.parquet", requests.drop_columns([LABEL]))
         frame = spark.read.parquet(places.features.address(f"{folder}/requests.parquet"))
         files = PartialFiles(places.features, layout.definitions, {day.day: day.folder for day in days})
-        found = features_of_requests(frame, files, layout, versions, places.buckets).toArrow()
+        found = features_of_requests(frame, files, layout, versions, places.buckets, f"{folder}/join").toArrow()
     finally:
         places.features.delete_tree(folder)
-    place = {id_: number for number, id_ in enumerate(found[ROW].to_pylist())}
-    return found.take(pa.array([place[id_] for id_ in requests[ROW].to_pylist()]))
+    place = {id_: number for number, id_ in enumerate(found[REQUEST].to_pylist())}
+    return found.take(pa.array([place[id_] for id_ in requests[REQUEST].to_pylist()]))
 
 
 def _sample(definitions: Definitions, found: pa.Table, labels: Labels, candidates: Collection[str]) -> Sample:

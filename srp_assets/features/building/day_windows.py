@@ -16,12 +16,12 @@ from srp_assets.features.times import MICROSECONDS_OF_DAY, Clock
 
 def entities_of(family: Family) -> list[str]:
     """The entities of a family that have windowed features."""
-    return list(dict.fromkeys(feature.family for feature in family.features if not feature.is_of_session))
+    return list(dict.fromkeys(feature.entity for feature in family.features if not feature.is_of_session))
 
 
 def windowed_of(family: Family, entity: str) -> tuple[Feature, ...]:
     """An entity's windowed features."""
-    return tuple(feature for feature in family.features if feature.family == entity and not feature.is_of_session)
+    return tuple(feature for feature in family.features if feature.entity == entity and not feature.is_of_session)
 
 
 def window_schema(definitions: Definitions, family: Family, entity: str) -> pa.Schema:

@@ -78,14 +78,14 @@ def write_day(storage: Storage, definitions: Definitions, family: Family, events
     written = []
     for name, table in tables.items():
         path = file_of(folder, family, name)
-        written.append(Written(family.key, name, path, table.num_rows, _write(storage, path, table)))
+        written.append(Written(family.key, name, path, table.num_rows, write_by(storage, path, table, BUCKET)))
     return written
 
 
-def _write(storage: Storage, path: str, table: pa.Table) -> int:
-    """Writes rows sorted by bucket, each bucket as a row group, or small tables as one."""
-    buckets = integers(table[BUCKET])
-    borders = (np.flatnonzero(np.diff(buckets)) + 1).tolist() if table.num_rows > SMALL_TABLE else []
+def write_by(storage: Storage, path: str, table: pa.Table, column: str) -> int:
+    """Writes rows that are sorted by a column of numbers, each number as a row group, or small tables as one; returns the size in bytes."""
+    numbers = integers(table[column])
+    borders = (np.flatnonzero(np.diff(numbers)) + 1).tolist() if table.num_rows > SMALL_TABLE else []
     starts = [0, *borders, table.num_rows]
     with storage.parquet_writer(path, table.schema) as writer:
         for start, end in zip(starts, starts[1:], strict=False):

@@ -2,18 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 
-from pyarrow import fs
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from srp_assets.features.aggregation.layout import Layout
+from srp_assets.features.building.exchange import REQUEST, given_columns
 from srp_assets.features.building.files import PartialFiles, VersionFiles, Written
-from srp_assets.features.building.plan_join import ROW, features_of_requests, given_columns
+from srp_assets.features.building.plan_join import write_features
 from srp_assets.features.times import Clock
 from srp_assets.warehouse.storage import Storage
-
-NAME = "impressions"
-DAY = "day"
 
 
 def write_impressions(
@@ -44,14 +41,5 @@ def write_impressions(
         return {}
     shown = spark.read.parquet(*[logs.address(path) for path in paths])
     named = [F.col(name) if name in shown.columns else F.lit(None).alias(name) for name in given_columns(layout.definitions)]
-    requests = shown.select(ROW, F.col("event_time").alias("as_of"), *named)
-    features = features_of_requests(requests, files, layout, versions, buckets, clock)
-    by_day = features.withColumn(DAY, F.date_format("as_of", "yyyy-MM-dd")).repartition(DAY)
-    by_day.write.partitionBy(DAY).option("compression", "zstd").parquet(files.storage.address(folder))
-    return {name.removeprefix(f"{DAY}="): _written(files.storage, f"{folder}/{name}") for name in files.storage.folders(folder)}
-
-
-def _written(storage: Storage, folder: str) -> list[Written]:
-    names = [info.base_name for info in storage.filesystem.get_file_info(fs.FileSelector(storage.path(folder)))]
-    paths = [f"{folder}/{name}" for name in sorted(names) if name.endswith(".parquet")]
-    return [Written(NAME, NAME, path, storage.rows(path), size) for path, size in zip(paths, storage.sizes(paths), strict=True)]
+    requests = shown.select(REQUEST, F.col("event_time").alias("as_of"), *named)
+    return write_features(requests, files, layout, versions, buckets, folder, clock)

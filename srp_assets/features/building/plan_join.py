@@ -1,31 +1,32 @@
 """The point-in-time join in Spark: requests are brought to the buckets of each family, completed there, and put together again.
 
-Partial sums and raw rows are never shuffled: a task reads those of its bucket from the files. What crosses between processes is, for each
-family, the keys of the requests and their features.
+Partial sums and raw rows are never shuffled: a task reads those of its bucket from the files. What the tasks hand on lies in a scratch
+folder (`exchange.py`); the caller deletes it when the result was read.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import product
+from uuid import uuid4
 
 import pyarrow as pa
-from pyspark.sql import DataFrame
+import pyarrow.compute as pc
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from srp_assets.features.aggregation.layout import Family, Layout
-from srp_assets.features.aggregation.point_in_time import family_features
-from srp_assets.features.aggregation.rows import ARROW_TYPES, integers, with_calendar
-from srp_assets.features.attributes import with_attributes
-from srp_assets.features.building.files import PartialFiles, VersionFiles, read_versions
-from srp_assets.features.declaration.columns import COMPUTED_COLUMNS, ValueType
-from srp_assets.features.declaration.definitions import Definitions
-from srp_assets.features.derivation import derived_features
-from srp_assets.features.times import Clock, days_of
+from srp_assets.features.aggregation.layout import Layout
+from srp_assets.features.building.exchange import REQUEST, Exchange, given_columns
+from srp_assets.features.building.files import PartialFiles, VersionFiles, Written
+from srp_assets.features.declaration.columns import ValueType
+from srp_assets.features.times import Clock
 
-ROW = "event_id"
-"""The column of a request that no other request has."""
+BLOCK_ROWS = 65_536
+"""Requests that are put together at once: with 139 features some 70 MB."""
 
-BUCKET = "_bucket"
+NAME, DAY = "impressions", "day"
 
 SPARK_TYPES: dict[ValueType, str] = {"number": "double", "text": "string", "time": "timestamp", "texts": "array<string>"}
+
+Batches = Iterator[pa.RecordBatch]
 
 
 def features_of_requests(
@@ -34,9 +35,10 @@ def features_of_requests(
     layout: Layout,
     versions: Mapping[str, VersionFiles],
     buckets: int,
+    scratch: str,
     clock: Clock = "as_arrived",
 ) -> DataFrame:
-    """All features of requests: `event_id`, `as_of`, and a column for each feature.
+    """All features of requests: `event_id`, `as_of`, and a column for each feature. Everything but the derived ones is computed here.
 
     Args:
         requests: candidates with a unique `event_id`, `as_of`, and the columns that keys and derived features read.
@@ -44,100 +46,121 @@ def features_of_requests(
         layout: of the definitions.
         versions: of the rows that attributes are taken from.
         buckets: of the builds.
+        scratch: a folder of the files' storage; the caller deletes it when the frame was read.
         clock: which events count.
     """
-    definitions = layout.definitions
-    described = _described(requests, definitions, versions)
-    features = described
-    for family in layout.families:
-        features = features.join(_of_family(described, files, family, buckets, clock), ROW, "left")
-    types: dict[str, ValueType] = {ROW: "text", "as_of": "time"}
-    types |= {name: feature.value_type for name, feature in definitions.features.items()}
-    return features.mapInArrow(_derive(definitions), _ddl(types))
+    exchange = Exchange(files, layout, dict(versions), buckets, scratch, clock)
+    blocks = _completed(requests, exchange)
+    types: dict[str, ValueType] = {REQUEST: "text", "as_of": "time"}
+    types |= {name: feature.value_type for name, feature in layout.definitions.features.items()}
+    schema = ", ".join(f"`{name}` {SPARK_TYPES[type_]}" for name, type_ in types.items())
+    return _numbers(requests.sparkSession, len(blocks)).mapInArrow(_gather(exchange, blocks), schema)
 
 
-def _ddl(columns: Mapping[str, ValueType]) -> str:
-    return ", ".join(f"`{name}` {SPARK_TYPES[type_]}" for name, type_ in columns.items())
-
-
-def needed_columns(definitions: Definitions) -> list[str]:
-    """The columns of requests that keys and derived features read, computed ones and attributes among them."""
-    needed = {key for feature in definitions.aggregated for key in definitions.entities[feature.family]}
-    needed |= {name for feature in definitions.derived for name in feature.inputs if name in definitions.request_columns}
-    return [name for name in definitions.request_columns if name in needed and name != "as_of"]
-
-
-def _attributes(definitions: Definitions) -> dict[str, str]:
-    """The attributes that are needed, with the keys of their sources."""
-    needed = needed_columns(definitions)
-    return {name: source.key for source in definitions.attributes.values() for name in source.columns if name in needed}
-
-
-def given_columns(definitions: Definitions) -> list[str]:
-    """The columns that requests have to bring beside `event_id` and `as_of`."""
-    attributes = _attributes(definitions)
-    own = [name for name in needed_columns(definitions) if name not in attributes and name not in COMPUTED_COLUMNS]
-    return list(dict.fromkeys([*own, *attributes.values()]))
-
-
-def _described(requests: DataFrame, definitions: Definitions, versions: Mapping[str, VersionFiles]) -> DataFrame:
-    """Requests with what follows from their time and from what they name."""
-    needed, attributes = needed_columns(definitions), _attributes(definitions)
-    computed = [name for name in COMPUTED_COLUMNS if name in needed]
-    own = ["as_of", *given_columns(definitions)]
-    types: dict[str, ValueType] = {ROW: "text"} | {name: definitions.request_columns[name] for name in (*own, *computed, *attributes)}
-    typed = requests.select(*[F.col(f"`{name}`").cast(SPARK_TYPES[types[name]]).alias(name) for name in (ROW, *own)])
-    return typed.mapInArrow(_describe(definitions, versions, computed, list(attributes), list(types)), _ddl(types))
-
-
-def _describe(
-    definitions: Definitions,
+def write_features(
+    requests: DataFrame,
+    files: PartialFiles,
+    layout: Layout,
     versions: Mapping[str, VersionFiles],
-    computed: Sequence[str],
-    attributes: Sequence[str],
-    columns: Sequence[str],
-) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    def describe(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        standing = read_versions(definitions, versions, attributes)
+    buckets: int,
+    folder: str,
+    clock: Clock = "as_arrived",
+) -> dict[str, list[Written]]:
+    """Writes all features of requests by the day of `as_of`, below `<folder>/day=2024-03-09`; returns the files of each day.
+
+    The arguments are those of `features_of_requests`; scratch is in the folder and deleted.
+    """
+    exchange = Exchange(files, layout, dict(versions), buckets, f"{folder}/scratch", clock)
+    try:
+        blocks = _completed(requests, exchange)
+        manifest = "day string, path string, rows bigint, bytes bigint"
+        rows = _numbers(requests.sparkSession, len(blocks)).mapInArrow(_write(exchange, blocks, folder), manifest).toArrow().to_pylist()
+    finally:
+        files.storage.delete_tree(exchange.scratch)
+    written: dict[str, list[Written]] = {}
+    for row in sorted(rows, key=lambda row: row["path"]):
+        written.setdefault(row.pop(DAY), []).append(Written(NAME, NAME, **row))
+    return written
+
+
+def _numbers(spark: SparkSession, count: int) -> DataFrame:
+    """A task for each number."""
+    return spark.range(0, count, 1, max(1, count))
+
+
+def _completed(requests: DataFrame, exchange: Exchange) -> list[str]:
+    """Scatters requests and completes them; the blocks that they are in."""
+    types: dict[str, ValueType] = {REQUEST: "text", "as_of": "time"}
+    types |= {name: exchange.definitions.request_columns[name] for name in given_columns(exchange.definitions)}
+    typed = requests.select(*[F.col(f"`{name}`").cast(SPARK_TYPES[type_]).alias(name) for name, type_ in types.items()])
+    blocks = sorted(typed.mapInArrow(_scatter(exchange), "block string").toArrow()["block"].to_pylist())
+    units = list(product(range(len(exchange.layout.families)), range(exchange.buckets)))
+    if blocks:
+        _numbers(requests.sparkSession, len(units)).mapInArrow(_complete(exchange, units, blocks), "unit bigint").toArrow()
+    return blocks
+
+
+def _scatter(exchange: Exchange) -> Callable[[Batches], Batches]:
+    def scatter(batches: Batches) -> Batches:
+        standing = exchange.read_versions()
+        for table in _blocks(batches):
+            # A task that is tried again writes other blocks; those of the broken one are in no list.
+            block = uuid4().hex
+            exchange.scatter(table, standing, block)
+            yield pa.RecordBatch.from_pydict({"block": [block]})
+
+    return scatter
+
+
+def _blocks(batches: Batches) -> Iterator[pa.Table]:
+    """Batches as tables of about `BLOCK_ROWS`."""
+    waiting: list[pa.RecordBatch] = []
+    for batch in batches:
+        waiting.append(batch)
+        if sum(held.num_rows for held in waiting) >= BLOCK_ROWS:
+            yield pa.Table.from_batches(waiting)
+            waiting = []
+    if any(batch.num_rows for batch in waiting):
+        yield pa.Table.from_batches(waiting)
+
+
+def _complete(exchange: Exchange, units: Sequence[tuple[int, int]], blocks: Sequence[str]) -> Callable[[Batches], Batches]:
+    def complete(batches: Batches) -> Batches:
         for batch in batches:
-            table = with_calendar(pa.Table.from_batches([batch]), "as_of", computed)
-            yield from with_attributes(definitions, table, "as_of", standing, attributes).select(columns).combine_chunks().to_batches()
-
-    return describe
-
-
-def _of_family(described: DataFrame, files: PartialFiles, family: Family, buckets: int, clock: Clock) -> DataFrame:
-    """The features of a family, by `event_id`."""
-    keys = list(dict.fromkeys(key for feature in family.features for key in files.definitions.entities[feature.family]))
-    # A request that names nothing is in no bucket; it has the defaults of the others' features.
-    asked = described.where(F.col(family.key).isNotNull()).select(ROW, "as_of", *keys)
-    bucketed = asked.withColumn(BUCKET, F.pmod(F.crc32(F.col(family.key).cast("binary")), F.lit(buckets)).cast("int"))
-    types: dict[str, ValueType] = {ROW: "text"}
-    types |= {feature.name: feature.value_type for feature in family.features}
-    return bucketed.groupBy(BUCKET).applyInArrow(_complete(files, family, clock), _ddl(types))
-
-
-def _complete(files: PartialFiles, family: Family, clock: Clock) -> Callable[[tuple[pa.Scalar, ...], pa.Table], pa.Table]:
-    def complete(key: tuple[pa.Scalar, ...], requests: pa.Table) -> pa.Table:
-        days = days_of(integers(requests["as_of"]))
-        first, last, bucket = int(days.min()), int(days.max()), key[0].as_py()
-        partials = files.partials(family, bucket, first, last)
-        rows = files.rows(family, bucket, first, last, clock)
-        found = family_features(files.definitions, family, requests, partials, rows, clock)
-        return pa.table({ROW: requests[ROW], **{name: found[name] for name in found.column_names}})
+            for unit in batch.column(0).to_pylist():
+                family, bucket = units[unit]
+                exchange.complete(exchange.layout.families[family], bucket, blocks)
+            yield pa.RecordBatch.from_arrays([batch.column(0)], names=["unit"])
 
     return complete
 
 
-def _derive(definitions: Definitions) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    aggregated = [feature.name for feature in definitions.aggregated]
-
-    def derive(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+def _gather(exchange: Exchange, blocks: Sequence[str]) -> Callable[[Batches], Batches]:
+    def gather(batches: Batches) -> Batches:
         for batch in batches:
-            table = pa.Table.from_batches([batch])
-            found = derived_features(definitions, table, table.select(aggregated))
-            columns = {ROW: table[ROW], "as_of": table["as_of"]}
-            columns |= {name: found[name].cast(ARROW_TYPES[feature.value_type]) for name, feature in definitions.features.items()}
-            yield from pa.table(columns).combine_chunks().to_batches()
+            for number in batch.column(0).to_pylist():
+                yield from exchange.gather(number, blocks[number]).combine_chunks().to_batches()
 
-    return derive
+    return gather
+
+
+def _write(exchange: Exchange, blocks: Sequence[str], folder: str) -> Callable[[Batches], Batches]:
+    schema = pa.schema([(DAY, pa.string()), ("path", pa.string()), ("rows", pa.int64()), ("bytes", pa.int64())])
+
+    def write(batches: Batches) -> Batches:
+        for batch in batches:
+            for number in batch.column(0).to_pylist():
+                rows = []
+                for day, table in _by_day(exchange.gather(number, blocks[number])):
+                    path = f"{folder}/{DAY}={day}/{blocks[number]}.parquet"
+                    size = exchange.files.storage.write(path, table)
+                    rows.append({DAY: day, "path": path, "rows": table.num_rows, "bytes": size})
+                yield pa.RecordBatch.from_pylist(rows, schema=schema)
+
+    return write
+
+
+def _by_day(features: pa.Table) -> Iterator[tuple[str, pa.Table]]:
+    days = pc.strftime(features["as_of"], "%Y-%m-%d")
+    for day in sorted(pc.unique(days).to_pylist()):
+        yield day, features.filter(pc.equal(days, day))

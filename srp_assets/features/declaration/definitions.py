@@ -68,8 +68,8 @@ class Feature:
     version: str
 
     @property
-    def family(self) -> str:
-        """What it is about: the entity, or `derived`."""
+    def entity(self) -> str:
+        """What it is about; `derived` where it is derived from others."""
         return self.declared.entity if isinstance(self.declared, Aggregated) else "derived"
 
     @property
