@@ -12,6 +12,7 @@ import dagster as dg
 
 from jobs.insights import insights_job
 from jobs.local_runs import fail_runs_of_dead_processes, worker_tags
+from jobs.features import BUILD_FEATURES_JOB
 from jobs.logs import BUILD_LOGS_JOB, STITCHED_LOGS
 from jobs.recall import RECALL_SENSOR, recall_job, release_batches_of_ended_runs, requests_for_claimed
 from jobs.recall_refill import REFILL_JOB, refill_config
@@ -22,6 +23,7 @@ from srp_assets.cli_common import Home
 from srp_assets.console import Report
 from srp_assets.definitions import build_definitions
 from srp_assets.errors import SrpError, Unavailable
+from srp_assets.features.assets import FeaturesBuildConfig, feature_key
 from srp_assets.logs.assets import LogsBuildConfig
 from srp_assets.partitions import RECALL_BATCHES
 from srp_assets.recall.claims import claim_window, waiting_tasks
@@ -102,6 +104,26 @@ class LocalRuns:
             instance=self.instance,
             tags={FIRST_TAG: min(days), LAST_TAG: max(days), **worker_tags()},
             run_config={**QUIET, "ops": {STITCHED_LOGS: {"config": LogsBuildConfig(only_changed=True).model_dump()}}},
+            raise_on_error=False,
+        )
+        _stop_if_interrupted(result)
+        if not result.success:
+            raise _failure(result)
+
+    def build_features(self, table: str, days: Sequence[str]) -> None:
+        """Builds a table of features for some days in one run over the range that they span; what is built in between is left alone.
+
+        Raises:
+            SrpError: if the run fails; what was built before stays.
+        """
+        if not days:
+            return
+        key = feature_key(table)
+        result = self.definitions.resolve_job_def(BUILD_FEATURES_JOB).execute_in_process(
+            instance=self.instance,
+            asset_selection=[key],
+            tags={FIRST_TAG: min(days), LAST_TAG: max(days), **worker_tags()},
+            run_config={**QUIET, "ops": {key.to_python_identifier(): {"config": FeaturesBuildConfig(only_changed=True).model_dump()}}},
             raise_on_error=False,
         )
         _stop_if_interrupted(result)
