@@ -10,9 +10,9 @@ from typing import Any, Self
 
 import dagster as dg
 
+from jobs.features import BUILD_FEATURES_JOB
 from jobs.insights import insights_job
 from jobs.local_runs import fail_runs_of_dead_processes, worker_tags
-from jobs.features import BUILD_FEATURES_JOB
 from jobs.logs import BUILD_LOGS_JOB, STITCHED_LOGS
 from jobs.recall import RECALL_SENSOR, recall_job, release_batches_of_ended_runs, requests_for_claimed
 from jobs.recall_refill import REFILL_JOB, refill_config
