@@ -11,6 +11,10 @@ Parts = Sequence[str | None]
 """The texts of a feature's columns; None where one is null."""
 
 
+ShownPlaces = tuple[list[tuple[int, int]], list[str] | None, bool | None]
+"""Where a hit lies in the shown text: its spans, the column of each, and whether no column alone would have hit."""
+
+
 def shown_text(parts: Parts) -> str | None:
     """The parts that there are, each on lines of its own; None if there are none."""
     present = [part for part in parts if part is not None]
@@ -30,11 +34,11 @@ def shown_hit(words: ResolvedList, word: int, feature: Feature, parts: Parts) ->
         `feature`, `list`, `word` and `spans`; for a feature of several columns also `parts` and `crosses`: see `shown_places`.
     """
     found, columns, crosses = shown_places(words, word, feature, parts)
-    hit: dict[str, Any] = {"feature": feature.name, "list": words.id, "word": words.shown(word), "spans": found}
+    hit: dict[str, Any] = {"feature": feature.name, "list": words.id, "word": words.shown(word), "spans": [list(span) for span in found]}
     return hit if columns is None else {**hit, "parts": columns, "crosses": crosses}
 
 
-def shown_places(words: ResolvedList, word: int, feature: Feature, parts: Parts) -> tuple[list[list[int]], list[str] | None, bool | None]:
+def shown_places(words: ResolvedList, word: int, feature: Feature, parts: Parts) -> ShownPlaces:
     """Where a word hit, as a case tells it; arguments as of `shown_hit`.
 
     Returns:
@@ -43,11 +47,11 @@ def shown_places(words: ResolvedList, word: int, feature: Feature, parts: Parts)
     """
     found = spans(words, word, parts)
     if len(feature.parts) == 1:
-        return [[span.start, span.end] for span in found], None, None
+        return [(span.start, span.end) for span in found], None, None
     starts, start = [], 0
     for part in parts:
         starts.append(start)
         start += 0 if part is None else len(part) + 1
-    places = [[starts[span.part] + span.start, starts[span.part] + span.end] for span in found]
+    places = [(starts[span.part] + span.start, starts[span.part] + span.end) for span in found]
     crosses = bool(found) and not any(spans(words, word, [part]) for part in parts)
     return places, [feature.parts[span.part] for span in found], crosses

@@ -18,7 +18,7 @@ from srp_assets.recall.cases import CASE_SCHEMA, HIT_TYPE, JOINED_TYPE
 from srp_assets.recall.scan.compile import BatchPlan, Group, candidate_columns, probes_of, text_features
 from srp_assets.recall.scan.kernel import HIT_WORD_BITS
 from srp_assets.strategy.resolved import Feature
-from srp_assets.strategy.shown import shown_places
+from srp_assets.strategy.shown import ShownPlaces, shown_places
 from srp_assets.strategy.times import iso_utc
 from srp_assets.warehouse.catalogue import Entity
 from srp_assets.warehouse.schema import ARROW_TYPES
@@ -169,7 +169,7 @@ class ShownObject:
         for at, number, place in zip(row.tolist(), probe.tolist(), word.tolist(), strict=True):
             feature, words = self._probes[number].feature, self._lists[number]
             shown = shown_places(words, place, feature, [part[at] for part in texts[feature]])
-            into.add(at, self.name, feature.name, words.id, words.shown(place), shown)
+            into.add(at, (self.name, feature.name, words.id, words.shown(place)), shown)
 
     def texts(self, task: Integers, columns: Mapping[str, pa.Array], into: "TextColumns") -> None:
         """Adds the texts of each row that its task looked at."""
@@ -183,24 +183,45 @@ class ShownObject:
 
 
 class HitColumns:
-    """The hits of a batch of cases, column by column."""
+    """The hits of a batch of cases, column by column.
+
+    What is nested is kept flat: of hundreds of thousands of small lists Python would look for cycles among all that it holds.
+    """
 
     def __init__(self) -> None:
         self._rows: list[int] = []
-        self._columns: tuple[list[Any], ...] = tuple([] for _ in HIT_TYPE.value_type)
+        self._names: tuple[list[str], ...] = ([], [], [], [])
+        self._ends: list[int] = []
+        self._span_counts: list[int] = []
+        self._parts: list[str] = []
+        self._part_counts: list[int | None] = []
+        self._crosses: list[bool | None] = []
 
-    def add(self, row: int, object_name: str, feature: str, list_id: str, word: str, places: tuple[Any, Any, Any]) -> None:
-        """Adds a hit of one row: `places` are its spans, the part of each, and whether it crosses parts."""
+    def add(self, row: int, names: tuple[str, str, str, str], places: ShownPlaces) -> None:
+        """Adds a hit of one row: `names` are its object, feature, list and word."""
+        spans, parts, crosses = places
         self._rows.append(row)
-        for column, value in zip(self._columns, (object_name, feature, list_id, word, *places), strict=True):
-            column.append(value)
+        for column, name in zip(self._names, names, strict=True):
+            column.append(name)
+        for start, end in spans:
+            self._ends += (start, end)
+        self._span_counts.append(len(spans))
+        self._parts += parts or ()
+        self._part_counts.append(None if parts is None else len(parts))
+        self._crosses.append(crosses)
 
     def lists(self, rows: int) -> pa.Array:
         """One list of hits a row, each in the order in which they were added."""
         row = np.array(self._rows, dtype=np.int64)
-        fields = list(HIT_TYPE.value_type)
-        arrays = [pa.array(values, field.type) for values, field in zip(self._columns, fields, strict=True)]
-        hits = pa.StructArray.from_arrays(arrays, fields=fields).take(pa.array(np.argsort(row, kind="stable")))
+        ends = np.array(self._ends, dtype=np.int32)
+        pairs = pa.ListArray.from_arrays(pa.array(np.arange(0, len(ends) + 1, 2, dtype=np.int32)), pa.array(ends))
+        spans = pa.ListArray.from_arrays(_offsets(np.array(self._span_counts, dtype=np.int64)), pairs)
+        without = np.array([count is None for count in self._part_counts], dtype=bool)
+        counts = np.array([count or 0 for count in self._part_counts], dtype=np.int64)
+        parts = pa.ListArray.from_arrays(_offsets(counts), pa.array(self._parts, pa.string()), mask=pa.array(without))
+        names = [pa.array(column, pa.string()) for column in self._names]
+        columns = [*names, spans, parts, pa.array(self._crosses, pa.bool_())]
+        hits = pa.StructArray.from_arrays(columns, fields=list(HIT_TYPE.value_type)).take(pa.array(np.argsort(row, kind="stable")))
         return pa.ListArray.from_arrays(_offsets(np.bincount(row, minlength=rows)), hits)
 
 
