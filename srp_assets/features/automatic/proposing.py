@@ -13,7 +13,6 @@ from zlib import crc32
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as ds
 import yaml
 from pydantic import ValidationError
 from sqlalchemy import Engine
@@ -24,7 +23,7 @@ from srp_assets.features.automatic.candidates import candidates_of, parts_of, wi
 from srp_assets.features.automatic.selection import ACCEPTED, Evidence, Labels, Rules, Sample, select
 from srp_assets.features.building.days import Places, days_before, number_of, version_files
 from srp_assets.features.building.exchange import REQUEST, given_columns
-from srp_assets.features.building.files import PartialFiles, VersionFiles
+from srp_assets.features.building.files import PartialFiles, VersionFiles, open_files
 from srp_assets.features.building.plan_join import features_of_requests
 from srp_assets.features.building.plan_partials import DayOfEvents, build_partials
 from srp_assets.features.declaration.definitions import Definitions, resolve
@@ -150,10 +149,10 @@ def propose(
 
 def sampled(places: Places, definitions: Definitions, days: Mapping[str, BuiltDay], rows: int) -> pa.Table:
     """Impressions as requests with their label, in order of time: always the same, those whose ids have the smallest digests."""
-    paths = [places.logs.path(path) for day in days.values() for path in day.paths]
+    paths = [path for day in days.values() for path in day.paths]
     if not paths:
         return pa.table({REQUEST: pa.array([], pa.string()), LABEL: pa.array([], pa.bool_())})
-    files = ds.dataset(paths, format="parquet", filesystem=places.logs.filesystem)
+    files = open_files(places.logs, paths)
     columns = list(dict.fromkeys([REQUEST, "event_time", LABEL, *given_columns(definitions)]))
     shown = files.to_table(columns=[name for name in columns if name in files.schema.names])
     digests = np.array([crc32(id_.encode()) for id_ in shown[REQUEST].to_pylist()])

@@ -11,14 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as ds
 
 from srp_assets.features.aggregation.layout import Family, Layout
 from srp_assets.features.aggregation.partials import BUCKET
 from srp_assets.features.aggregation.point_in_time import family_features
 from srp_assets.features.aggregation.rows import ARROW_TYPES, buckets_of, integers, with_calendar
 from srp_assets.features.attributes import with_attributes
-from srp_assets.features.building.files import PartialFiles, VersionFiles, read_versions, write_by
+from srp_assets.features.building.files import PartialFiles, VersionFiles, open_files, read_versions, write_by
 from srp_assets.features.declaration.columns import COMPUTED_COLUMNS
 from srp_assets.features.declaration.definitions import Definitions
 from srp_assets.features.derivation import derived_features
@@ -134,8 +133,7 @@ class Exchange:
                 yield self._read(self._values(family, bucket), BLOCK, number).drop_columns([BLOCK])
 
     def _read(self, path: str, column: str, value: int) -> pa.Table:
-        storage = self.files.storage
-        return ds.dataset(storage.path(path), format="parquet", filesystem=storage.filesystem).to_table(filter=pc.field(column) == value)
+        return open_files(self.files.storage, [path]).to_table(filter=pc.field(column) == value)
 
     def _requests(self, block: str) -> str:
         return f"{self.scratch}/requests/{block}.parquet"

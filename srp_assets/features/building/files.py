@@ -6,11 +6,11 @@ tables of a family lie its raw rows, and once more those of them that arrived on
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as ds
 
 from srp_assets.features.aggregation.layout import Family, PartialTable
 from srp_assets.features.aggregation.partials import BUCKET, day_partials, family_rows, partial_schema, raw_schema
@@ -53,6 +53,13 @@ class Written:
     path: str
     rows: int
     bytes: int
+
+
+def open_files(storage: Storage, paths: Sequence[str], schema: pa.Schema | None = None) -> Any:
+    """Parquet files as one dataset, from which columns and rows are chosen; of the first file's schema unless one is given."""
+    import pyarrow.dataset as ds  # brings pandas along, which takes half a second to import
+
+    return ds.dataset([storage.path(path) for path in paths], schema=schema, format="parquet", filesystem=storage.filesystem)
 
 
 def file_of(folder: str, family: Family, table: str) -> str:
@@ -127,11 +134,8 @@ class PartialFiles:
         return pa.concat_tables(found)
 
     def _read(self, family: Family, table: str, schema: pa.Schema, bucket: int, first: int, last: int) -> pa.Table:
-        paths = [self.storage.path(file_of(folder, family, table)) for day, folder in sorted(self.folders.items()) if first <= day <= last]
-        if not paths:
-            return schema.empty_table()
-        found = ds.dataset(paths, schema=schema, format="parquet", filesystem=self.storage.filesystem)
-        return found.to_table(filter=pc.field(BUCKET) == bucket)
+        paths = [file_of(folder, family, table) for day, folder in sorted(self.folders.items()) if first <= day <= last]
+        return open_files(self.storage, paths, schema).to_table(filter=pc.field(BUCKET) == bucket) if paths else schema.empty_table()
 
 
 def read_versions(definitions: Definitions, files: Mapping[str, VersionFiles], only: Sequence[str]) -> dict[str, pa.Table]:
@@ -145,9 +149,9 @@ def read_versions(definitions: Definitions, files: Mapping[str, VersionFiles], o
 
 
 def _read_versions(files: VersionFiles, key: str, columns: Sequence[str]) -> pa.Table:
-    dataset = ds.dataset([files.storage.path(path) for path in files.paths], format="parquet", filesystem=files.storage.filesystem)
     names = list(dict.fromkeys([key, *columns, files.updated_at, *files.order]))
-    found = dataset.to_table(columns=names, filter=None if files.without is None else pc.field(files.without).is_null())
+    kept = None if files.without is None else pc.field(files.without).is_null()
+    found = open_files(files.storage, files.paths).to_table(columns=names, filter=kept)
     if files.order:
         found = found.take(pc.sort_indices(found, sort_keys=[(name, "ascending") for name in files.order]))
     # Logs name things by texts, whatever the warehouse keeps ids as.

@@ -7,13 +7,12 @@ from math import ceil
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as ds
 from pyspark.sql import SparkSession
 
 from srp_assets.features.aggregation.layout import Family, Layout
 from srp_assets.features.aggregation.rows import ARROW_TYPES
 from srp_assets.features.attributes import with_attributes
-from srp_assets.features.building.files import VersionFiles, Written, read_versions, write_day
+from srp_assets.features.building.files import VersionFiles, Written, open_files, read_versions, write_day
 from srp_assets.features.declaration.columns import ValueType
 from srp_assets.features.declaration.definitions import Definitions
 from srp_assets.warehouse.storage import Storage
@@ -120,8 +119,7 @@ def read_events(definitions: Definitions, family: Family, day: DayOfEvents, vers
     schema = pa.schema([pa.field(name, ARROW_TYPES[types[name]]) for name in names])
     if not day.paths:
         return with_attributes(definitions, schema.empty_table(), "event_time", {}, attributes)
-    files = ds.dataset([day.storage.path(path) for path in day.paths], format="parquet", filesystem=day.storage.filesystem)
-    events = files.to_table(columns=names).cast(schema)
+    events = open_files(day.storage, day.paths).to_table(columns=names).cast(schema)
     arrived = pc.coalesce(events["arrival_time"], events["event_time"])
     events = events.set_column(names.index("arrival_time"), "arrival_time", arrived)
     return with_attributes(definitions, events, "event_time", versions, attributes)
