@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from srp_assets.cli_common import ERROR, OK, Home, answer, json_option, open_home
+from srp_assets.cli_demo_logs import demo_logs, print_logs
 from srp_assets.errors import Conflict
 
 if TYPE_CHECKING:
@@ -41,8 +42,9 @@ def demo_command(rows: int, seed: int, as_json: bool) -> int:
     """Run the main job on the generated sample world and compare every task with what was planted.
 
     Generates a content platform of two products, lands it, builds its tables through Dagster, applies examples/sample, submits a task for
-    each of its strategies, lets the sensor merge them into one batch, and runs it. Exit code 1 if any task differs from the planted truth.
-    In a home that holds the world already, only the tasks run anew.
+    each of its strategies, lets the sensor merge them into one batch, and runs it. Then the logs of a generated shop are landed and stitched.
+    Exit code 1 if any task or any figure of the logs differs from the planted truth. In a home that holds the world already, only the tasks
+    run anew.
     """
     from srp_assets.console import hint, progress, say
 
@@ -53,7 +55,8 @@ def demo_command(rows: int, seed: int, as_json: bool) -> int:
             rejected, planted = _land(home, world, report)
             answers = _build_and_recall(home, world, report)
             balanced = _balanced(home)
-    good = balanced and rejected == planted and all(found.equal and found.task.complete for found in answers)
+            logs = demo_logs(home, rows, seed, report)
+    good = balanced and logs.good and rejected == planted and all(found.equal and found.task.complete for found in answers)
     seconds = time.monotonic() - started
     if as_json:
         answer(
@@ -63,12 +66,14 @@ def demo_command(rows: int, seed: int, as_json: bool) -> int:
                 "tasks": [_as_dict(found) for found in answers],
                 "rejected": rejected,
                 "balanced": balanced,
+                "logs": logs.as_dict(),
                 "equal": good,
                 "seconds": round(seconds, 1),
             }
         )
         return OK if good else ERROR
     _print(answers, rejected, planted, balanced)
+    print_logs(logs)
     batches = len({found.task.batch_id for found in answers})
     merged = "one merged batch" if batches == 1 else f"{batches} merged batches"
     say(f"{len(answers)} tasks in {merged}: {'all as planted' if good else 'NOT as planted'}; {seconds:.0f} s in all")

@@ -6,6 +6,7 @@ from srp_assets.settings import PROJECT_ROOT
 
 EXAMPLES = PROJECT_ROOT / "examples" / "sample"
 CATALOGUE = EXAMPLES / "catalogue.yaml"
+LOGS = EXAMPLES / "logs.yaml"
 DOCUMENTS = EXAMPLES / "strategies"
 """The folder with all word lists, shared documents and strategies."""
 

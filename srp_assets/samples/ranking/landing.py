@@ -5,10 +5,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import sqlalchemy as sa
 from sqlalchemy import Engine
 
 from srp_assets.logs.catalogue import LogCatalogue
-from srp_assets.logs.landing import LogIngestSummary, ingest_logs, land_log_batches
+from srp_assets.logs.landing import ingest_logs, land_log_batches
+from srp_assets.logs.registry import ingest
 from srp_assets.samples.dirt import broken_count, broken_lines
 from srp_assets.samples.ranking.logged import INGESTS, event_rows, log_batches
 from srp_assets.samples.ranking.world import RankingWorld
@@ -31,18 +33,10 @@ VISITS_OF_BROKEN_ROWS = 400
 
 @dataclass(frozen=True)
 class LandedLogs:
-    """What the world's ingests came to, in their order, and the rejects that were planted, by reason."""
+    """The rejects that landing found in a world's ingests, and those that were planted, by reason."""
 
-    summaries: tuple[LogIngestSummary, ...]
+    rejected: dict[str, int]
     planted_rejects: dict[str, int]
-
-    @property
-    def rejected(self) -> dict[str, int]:
-        """The rejects that landing found, by reason."""
-        counted: Counter[str] = Counter()
-        for summary in self.summaries:
-            counted.update(summary.rejected)
-        return dict(counted)
 
 
 def source_of(world: RankingWorld) -> str:
@@ -53,7 +47,7 @@ def source_of(world: RankingWorld) -> str:
 def land_ranking_world(
     engine: Engine, storage: Storage, catalogue: LogCatalogue, world: RankingWorld, folder: Path, progress: Progress | None = None
 ) -> LandedLogs:
-    """Lands all logs of a world.
+    """Lands all logs of a world; ingests of it that the home has are left out, so that landing it again changes nothing.
 
     Args:
         engine: of the registry.
@@ -64,21 +58,34 @@ def land_ranking_world(
         progress: told how far it is.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    summaries = []
+    known = _rejects_by_source(engine)
+    sources = []
     for number in INGESTS:
         title = f"logs, ingest {number}"
-        source = f"{source_of(world)}: {title}"
-        told = _titled(progress, title)
-        batches = log_batches(world, number)
-        summaries.append(land_log_batches(engine, storage, catalogue, batches=batches, source=source, reader="samples", progress=told))
+        sources.append(f"{source_of(world)}: {title}")
+        if sources[-1] not in known:
+            batches = log_batches(world, number)
+            told = _titled(progress, title)
+            land_log_batches(engine, storage, catalogue, batches=batches, source=sources[-1], reader="samples", progress=told)
     planted: Counter[str] = Counter()
     rows = event_rows(world, VISITS_OF_BROKEN_ROWS)
     for log, reasons in BROKEN_REASONS.items():
-        path = folder / f"{log}-broken.jsonl"
+        path = (folder / f"{log}-broken.jsonl").resolve()
         planted.update(_write_broken(rows[log], log, reasons, path))
-        told = _titled(progress, "broken rows of logs")
-        summaries.append(ingest_logs(engine, storage, catalogue, reader="jsonl", source=path, log=log, progress=told))
-    return LandedLogs(tuple(summaries), dict(planted))
+        sources.append(str(path))
+        if sources[-1] not in known:
+            told = _titled(progress, "broken rows of logs")
+            ingest_logs(engine, storage, catalogue, reader="jsonl", source=path, log=log, progress=told)
+    landed = _rejects_by_source(engine)
+    rejected = sum((Counter(landed[source]) for source in sources), Counter())
+    return LandedLogs(dict(rejected), dict(planted))
+
+
+def _rejects_by_source(engine: Engine) -> dict[str, dict[str, int]]:
+    """The rejects of every committed ingest, by its source."""
+    with engine.connect() as connection:
+        rows = connection.execute(sa.select(ingest.c.source, ingest.c.summary).where(ingest.c.state == "committed")).all()
+    return {row.source: row.summary["rejected"] for row in rows}
 
 
 def _write_broken(rows: list[dict[str, object]], log: str, reasons: tuple[str, ...], path: Path) -> Counter[str]:

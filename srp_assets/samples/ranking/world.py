@@ -14,8 +14,8 @@ import numpy as np
 from srp_assets.errors import InvalidInput
 from srp_assets.samples.draws import Draws, Ids, Reals
 
-SMALLEST = 2_000
-"""With fewer events some planted things would not occur at all."""
+SMALLEST = 1_000
+"""With fewer events hardly any order would be among them."""
 
 FIRST_DAY = date(2024, 3, 1)
 DAY = 86_400_000_000  # microseconds
@@ -30,7 +30,7 @@ ADJECTIVES = ("red", "small", "old", "warm", "cheap", "light", "green", "quiet")
 POSITIONS = 10
 """Items on a page."""
 
-EVENTS_A_REQUEST = 12.1
+EVENTS_A_REQUEST = 13.3
 """Events of all logs for each request, the repeated ones not counted (measured)."""
 
 MOST_REQUESTS = 7
@@ -38,6 +38,9 @@ MOST_REQUESTS = 7
 
 PUBLISHED_BEFORE = 0.7
 """Share of the items that are older than the first day."""
+
+OLDEST_DAYS = 58
+"""How old the oldest of them are then: the sample catalogue begins two months before the first day."""
 
 NOBODY = -1
 """Stands for null in arrays of users and queries."""
@@ -117,7 +120,7 @@ class RankingWorld:
         draws = self.draws("item")
         age = (numbers // len(CATEGORIES) + 0.5) / self.items_of_category
         late = (age - PUBLISHED_BEFORE) / (1 - PUBLISHED_BEFORE) * self.days * DAY
-        before = -(draws.uniform("age", numbers) * 300 + 1) * DAY
+        before = -(draws.uniform("age", numbers) * OLDEST_DAYS + 1) * DAY
         return Items(
             numbers=numbers,
             category=numbers % len(CATEGORIES),
