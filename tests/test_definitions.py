@@ -23,6 +23,9 @@ def test_keys_of_all_assets(definitions: dg.Definitions) -> None:
         "recall/cases",
         "insights/statistics",
         "insights/reports",
+        *(f"logs/{log}" for log in ("request", "impression", "click", "cart", "coupon", "order", "served_features")),
+        *(f"logs/{table}" for table in ("impression_outcomes", "actions", "sessions")),
+        *(f"features/{table}" for table in ("partials", "windows", "impressions", "proposals")),
     }
 
 
@@ -47,7 +50,10 @@ def test_every_asset_has_a_blocking_check(definitions: dg.Definitions) -> None:
     tables = {f"warehouse/{entity}": {"ledger", "schema"} for entity in ("post", "comment", "user")}
     hits = {f"wordlists/{entity}_hits": {"rows"} for entity in ("post", "comment", "user")}
     insights = {"insights/statistics": {"accounted"}, "insights/reports": {"self_contained"}}
-    assert blocking == {**tables, **hits, "recall/cases": {"complete"}, **insights}
+    logs = {"logs/actions": {"ledger", "schema"}, "logs/impression_outcomes": {"schema"}, "logs/sessions": {"schema"}}
+    features = {f"features/{table}": {"built_from_current"} for table in ("partials", "windows", "impressions")}
+    features |= {"features/proposals": {"valid"}}
+    assert blocking == {**tables, **hits, "recall/cases": {"complete"}, **insights, **logs, **features}
 
 
 def test_cases_come_from_every_table_and_the_hits_beside_it(definitions: dg.Definitions) -> None:
@@ -70,15 +76,29 @@ def test_jobs_sensors_and_schedules(definitions: dg.Definitions) -> None:
         "recall_refill",
         "recall_retention",
         "insights",
+        "build_logs",
+        "logs_retention",
+        "build_features",
+        "features_retention",
     }
     assert all(job.description for job in jobs.values())
     assert all(job.executor_def is dg.in_process_executor for job in jobs.values())
     sensors = {sensor.name: sensor for sensor in repository.sensor_defs if not sensor.name.startswith("default_")}
-    assert set(sensors) == {"recall_window", "recall_follow", "ended_tasks", "reopened_periods", "stale_hits", "uncounted_batches"}
+    assert set(sensors) == {
+        "recall_window",
+        "recall_follow",
+        "ended_tasks",
+        "reopened_periods",
+        "stale_hits",
+        "uncounted_batches",
+        "reopened_days",
+        "reopened_features",
+    }
     assert all(sensor.default_status == dg.DefaultSensorStatus.RUNNING for sensor in sensors.values())
     assert all(sensor.description for sensor in sensors.values())
     schedules = {schedule.name: schedule for schedule in repository.schedule_defs}
-    assert set(schedules) == {"warehouse_retention_schedule", "wordlists_retention_schedule", "recall_retention_schedule"}
+    retentions = {f"{domain}_retention_schedule" for domain in ("warehouse", "wordlists", "recall", "logs", "features")}
+    assert set(schedules) == {*retentions, "daily_logs", "daily_features"}
     assert all(schedule.default_status == dg.DefaultScheduleStatus.RUNNING for schedule in schedules.values())
 
 
