@@ -85,7 +85,7 @@ def _explored(document: FeatureDocument) -> Iterator[tuple[str, str, float]]:
 def _temporal(document: FeatureDocument) -> Iterator[Candidate]:
     """Counts over other windows, and decayed ones."""
     for entity, event, cost in _explored(document):
-        about = {"entity": entity, "event": event, "unit": f"{event} events"}
+        about: dict[str, Any] = {"entity": entity, "event": event, "unit": f"{event} events"}
         what = f"{event} events of {entity.replace('_', ' and ')}"
         for days in WINDOWS:
             declared = {"name": f"{PREFIX}_{entity}_{event}", "aggregation": "count", "windows": [days], **about, "description": what}
@@ -99,7 +99,7 @@ def _temporal(document: FeatureDocument) -> Iterator[Candidate]:
 def _statistical(document: FeatureDocument) -> Iterator[Candidate]:
     """Means of numbers, and diversity of categories."""
     for entity, event, cost in _explored(document):
-        about = {"entity": entity, "event": event, "windows": [STATISTICS_WINDOW]}
+        about: dict[str, Any] = {"entity": entity, "event": event, "windows": [STATISTICS_WINDOW]}
         what = f"{event} events of {entity.replace('_', ' and ')}"
         for column in NUMBERS:
             name = f"{PREFIX}_{entity}_{event}_{column}"

@@ -101,7 +101,7 @@ def test_a_planted_signal_is_proposed(document: FeatureDocument, engine: Engine,
     assert first.verdict == ACCEPTED
     assert first.name.startswith("auto_user_click")
     assert first.gain is not None
-    assert first.gain > 0.1
+    assert first.gain > 5 * document.automatic.pays
     assert problems_of(document, proposal.as_table()) == []
     accepted = yaml.safe_load(proposal.declarations)
     resolve(FeatureDocument.model_validate({**DOCUMENT, "features": [*DOCUMENT["features"], *accepted]}))

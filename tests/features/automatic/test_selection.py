@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from srp_assets.features.automatic.selection import Rules, Sample, encoded, information_of, select, standard_ranks
+from srp_assets.features.automatic.selection import Evidence, Rules, Sample, encoded, information_of, select, standard_ranks
 
-ROWS = 4_000
+ROWS = 2_500
 
 
 def made_up(seed: int = 0) -> Sample:
@@ -29,9 +29,13 @@ COSTS = {"news": 1.0, "repeats": 1.0, "noise": 1.0, "rare": 1.0, "cross": 1.0, "
 RULES = Rules(pays=0.003)
 
 
-def test_candidates_are_taken_while_they_pay() -> None:
-    found = {evidence.name: evidence for evidence in select(made_up(), COSTS, {"cross": ("first", "second")}, RULES)}
-    assert list(found)[:2] == ["news", "cross"]
+@pytest.fixture(scope="module")
+def found() -> dict[str, Evidence]:
+    return {evidence.name: evidence for evidence in select(made_up(), COSTS, {"cross": ("first", "second")}, RULES)}
+
+
+def test_candidates_are_taken_while_they_pay(found: dict[str, Evidence]) -> None:
+    assert set(list(found)[:2]) == {"news", "cross"}
     verdicts = {name: evidence.verdict for name, evidence in found.items()}
     assert verdicts["news"] == verdicts["cross"] == "accepted"
     assert verdicts["repeats"] == "redundant"
@@ -44,22 +48,25 @@ def test_candidates_are_taken_while_they_pay() -> None:
     assert found["noise"].gain < RULES.pays
 
 
-def test_the_information_of_a_cross_is_what_it_knows_beyond_its_parts() -> None:
+def test_the_information_of_a_cross_is_what_it_knows_beyond_its_parts(found: dict[str, Evidence]) -> None:
     sample = made_up()
-    found = {evidence.name: evidence for evidence in select(sample, COSTS, {"cross": ("first", "second")}, RULES)}
     alone = information_of(sample.known["first"], sample.labels)
     assert found["cross"].information == pytest.approx(information_of(sample.candidates["cross"], sample.labels) - alone, abs=1e-3)
     assert found["cross"].information > 10 * alone
 
 
 def test_what_costs_too_much_is_not_taken() -> None:
-    found = {evidence.name: evidence for evidence in select(made_up(), COSTS | {"news": 1_000.0}, {"cross": ("first", "second")}, RULES)}
+    whole = made_up()
+    sample = Sample(whole.labels, {"known": whole.known["known"]}, {name: whole.candidates[name] for name in ("news", "weak")})
+    found = {evidence.name: evidence for evidence in select(sample, COSTS | {"news": 1_000.0}, {}, RULES)}
     assert found["news"].verdict == "does not pay"
-    assert found["cross"].verdict == "accepted"
+    assert found["news"].gain is not None
+    assert found["news"].gain > RULES.pays
 
 
 def test_selection_is_the_same_each_time() -> None:
-    assert select(made_up(), COSTS, {}, Rules(most=1, tried=2)) == select(made_up(), COSTS, {}, Rules(most=1, tried=2))
+    first, second = (select(made_up(), COSTS, {}, Rules(most=1, tried=1)) for _ in range(2))
+    assert first == second
 
 
 def test_a_text_never_reads_its_own_label() -> None:
