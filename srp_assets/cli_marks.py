@@ -141,8 +141,9 @@ def precision_json(report: "PrecisionReport") -> dict[str, Any]:
 def tell_sheet(home: Home, task: "Task", folder: str, target: Path, *, size: int, controls: int, seed: int, as_json: bool) -> int:
     """What `srp cases TASK --sample N --export FILE` does: draws a sheet, keeps its design, and writes it to be marked."""
     from srp_assets.console import say
-    from srp_assets.insights.sheets.keeping import draw_sheet, export_sheet, find_sheet, keep_sheet, sheet_id_of
+    from srp_assets.insights.sheets.keeping import draw_sheet, export_sheet, find_sheet, keep_sheet, require_form, sheet_id_of
 
+    require_form(target)
     sheet_id = sheet_id_of(task, size, controls, seed)
     with home.engine.connect() as connection:
         sheet = find_sheet(connection, home.storage, task, sheet_id)
@@ -193,7 +194,7 @@ def _show(report: "PrecisionReport") -> None:
     columns = ("what", "marked", "right", "wrong", "unsure", "precision", "95 % interval", "effective marks", "")
     rows = []
     for level in ("strategy_version", "task", "rule", "list", "word"):
-        found = sorted(report.of(level), key=lambda row: (not row.flagged, -row.marked))  # type: ignore[arg-type]
+        found = sorted(report.of(level), key=lambda row: (not row.flagged, -row.marked))
         rows += [(row.name, row.marked, row.right, row.wrong, row.unsure, *_interval_cells(row)) for row in found[:SHOWN_ROWS]]
         if len(found) > SHOWN_ROWS:
             hint(f"{len(found) - SHOWN_ROWS:,} more of level {level}; --json tells all")

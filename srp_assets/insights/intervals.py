@@ -101,9 +101,9 @@ def proportion(sample: Sample) -> Proportion | None:
 def _effect_of_strata(sample: Sample, share: float, uncertain: float, total: float) -> float:
     """The variance of the estimate with these strata over that without: below 1 where they differ."""
     rarer = min(int(sample.right.sum()), int((~sample.right).sum()))
-    if not rarer:
-        return 1.0
     _, first, place = np.unique(sample.stratum, return_index=True, return_inverse=True)
+    if not rarer or len(first) == 1:
+        return 1.0
     residual = sample.right - share
     sums, squares = (np.bincount(place, weights=residual**power) for power in (1, 2))
     marked = sample.marked[first].astype(np.float64)

@@ -1,14 +1,17 @@
 """A task's marks put together with the sheets that they were made on: which units are known, and what each stands for. No framework."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 
 from srp_assets.insights.intervals import Booleans, Sample
 from srp_assets.insights.marks import CaseKey, Cause, Mark, newest_marks
 from srp_assets.insights.sheets.model import Frame, Sheet
+
+Place = TypeVar("Place", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -135,8 +138,8 @@ def _sample(right: Sequence[bool], design: Sequence[tuple[float, int, int, float
     )
 
 
-def _counts(places: Iterable[object]) -> dict[object, int]:
-    found: dict[object, int] = {}
+def _counts(places: Iterable[Place]) -> dict[Place, int]:
+    found: dict[Place, int] = {}
     for place in places:
         found[place] = found.get(place, 0) + 1
     return found

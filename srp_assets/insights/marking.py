@@ -152,13 +152,13 @@ def _checked(
     try:
         task = registry.task(connection, task_id)
         on_sheets = {(one.sheet_id, row.case): row.causes for one in sheets_of(connection, task_id) for row in one.rows}
-        elsewhere = {line.case for line in lines if (line.sheet_id, line.case) not in on_sheets}
+        elsewhere = {line.case for line in lines if (line.sheet_id or "", line.case) not in on_sheets}
         found = find_cases(storage, cases_folder(task), task_id, elsewhere) if elsewhere else {}
     except (NotFound, Conflict) as error:
         problems.append(InvalidInput(error.message, where=lines[0].place, remedy=error.remedy))
         return
     for line in lines:
-        causes: tuple[Cause, ...] | None = on_sheets.get((line.sheet_id, line.case))
+        causes: tuple[Cause, ...] | None = on_sheets.get((line.sheet_id or "", line.case))
         if causes is None and line.sheet_id is not None:
             remedy = "leave sheet empty for cases that were not sampled"
             problems.append(InvalidInput(f"{line.case} is not on sheet {line.sheet_id}", where=line.place, remedy=remedy))

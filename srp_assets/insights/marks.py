@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, cast, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 from srp_assets.errors import InvalidInput, NotFound, nearest
 
@@ -141,7 +141,7 @@ def require_verdict(text: str, where: str) -> Verdict:
     """
     if text not in VERDICTS:
         raise InvalidInput(f"{text[:60]!r} is no verdict", where=where, remedy=nearest(text, VERDICTS))
-    return cast("Verdict", text)
+    return text
 
 
 def _csv_lines(path: Path, problems: list[InvalidInput]) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -2,7 +2,8 @@
 
 Only marks on sampled sheets estimate anything: a case that somebody chose says nothing about others. Such marks are counted, and enter only
 where all cases of a task are marked. A case counts as sampled when it was marked on its sheet; its verdict is its newest, whoever gave it.
-Unsure marks are counted and left out of the share. Recall needs control rows: hits alone say nothing about what was missed.
+Unsure marks are counted and left out of the share. Rules are those that ask for words: a case keeps by which of them it came. Recall needs
+control rows: hits alone say nothing about what was missed.
 """
 
 from collections.abc import Callable, Iterable, Sequence

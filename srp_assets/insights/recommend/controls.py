@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
-from srp_assets.insights.recommend.evidence import hits_in, trial_list
+from srp_assets.insights.recommend.evidence import is_hit, trial_list
 from srp_assets.insights.recommend.lowest import hashes_of
 from srp_assets.insights.recommend.trial_rows import FoundRow, TrialFindings
 from srp_assets.insights.sheets.keeping import Controls
@@ -61,5 +61,5 @@ def draw_controls(words: ResolvedList, terms: Sequence[str], findings: TrialFind
 
 def _far_rows(words: ResolvedList, terms: Sequence[str], background: Sequence[FoundRow]) -> list[FoundRow]:
     texts = pa.array(["\n".join(text for _, text in row.texts) for row in background], pa.string())
-    is_near = hits_in(texts, trial_list(words, terms)).any(axis=1) if terms else np.zeros(len(background), dtype=np.bool_)
-    return [row for row, near in zip(background, is_near.tolist(), strict=True) if not near]
+    is_near = is_hit(texts, trial_list(words, terms))
+    return [background[place] for place in np.flatnonzero(~is_near).tolist()]

@@ -142,6 +142,12 @@ def hits_in(texts: pa.Array, words: ResolvedList) -> Booleans:
     return found
 
 
+def is_hit(texts: pa.Array, words: ResolvedList) -> Booleans:
+    """Which texts any word of a list hits."""
+    found: Booleans = hits_in(texts, words).any(axis=1)
+    return found
+
+
 def held_out_sample(evidence: Evidence, cases: Collection[CaseKey], controls: Collection[CaseKey]) -> Sample:
     """What the held-out marks say of a part of the task's cases together with a part of the rows that are none.
 

@@ -5,7 +5,7 @@ What a new word brings are rows that the list does not hit yet; only marked cont
 hold a word of the list too, and are mostly better: they are asked where there are no control rows, and the proposal says so.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -14,11 +14,12 @@ import pyarrow as pa
 from srp_assets.insights.intervals import Sample, proportion
 from srp_assets.insights.marked_sample import marked_sample
 from srp_assets.insights.marks import CaseKey, Cause, Mark
-from srp_assets.insights.recommend.evidence import Evidence, MarkedHits, Trial, held_out_sample, hits_in, surely_below, trial_list
-from srp_assets.insights.recommend.proposal import ExpectedPrecision, Proposal, Recommendation
+from srp_assets.insights.recommend.evidence import Evidence, MarkedHits, Trial, held_out_sample, hits_in, is_hit, surely_below, trial_list
+from srp_assets.insights.recommend.proposal import Basis, ExpectedPrecision, Proposal, Recommendation
 from srp_assets.insights.recommend.terms.candidates import Candidate, TextGroup, find_candidates
 from srp_assets.insights.recommend.terms.log_odds import log_odds_z
 from srp_assets.insights.recommend.trial_rows import EXAMPLES, FoundRow
+from srp_assets.wordlists.resolved import ResolvedList
 from srp_assets.wordlists.transforms import Fold, fold_of
 
 REFERENCE_WORDS = 10
@@ -73,8 +74,14 @@ def candidates_of(evidence: Evidence, *, most: int = TRIED_TERMS) -> list[Candid
     words = evidence.use.words
     looked_at, background = evidence.groups()
     found = find_candidates(looked_at, background, readable_fold(words.transforms, words.case_sensitive), most=2 * most)
-    known = hits_in(pa.array([candidate.term for candidate in found], pa.string()), words.model_copy(update={"exempt": ()}))
-    return [candidate for candidate, is_known in zip(found, known.any(axis=1).tolist(), strict=True) if not is_known][:most]
+    return _not_hit(found, words)[:most]
+
+
+def _not_hit(candidates: Sequence[Candidate], words: ResolvedList) -> list[Candidate]:
+    """The candidates that a list does not hit."""
+    terms = pa.array([candidate.term for candidate in candidates], pa.string())
+    known = is_hit(terms, words.model_copy(update={"exempt": ()}))
+    return [candidates[place] for place in np.flatnonzero(~known).tolist()]
 
 
 def _adds(evidence: Evidence, trial: Trial, most: int, threshold: float) -> list[Recommendation]:
@@ -142,13 +149,14 @@ def _drops(evidence: Evidence, threshold: float) -> list[Recommendation]:
     right = sum(mark.verdict == "right" for mark in marks)
     found = []
     for word in dict.fromkeys(words.shown(number) for number in range(len(words.words))):
-        mine = [mark for mark in marks if any((cause.list, cause.word) == (words.id, word) for cause in evidence.task.causes[mark.case])]
+        mine = [mark for mark in marks if _is_brought_by(evidence, mark, word)]
         good = sum(mark.verdict == "right" for mark in mine)
         if not surely_below(good, len(mine), threshold):
             continue
         brought, alone = evidence.word_cases.get(word, (0, 0))
         wrong = [mark for mark in mine if mark.verdict == "wrong"]
-        expected = _expected_cases(evidence, lambda mark, word=word: _is_brought_by(evidence, mark, word))
+        brought_by = {mark.case for mark in evidence.task.marked_cases if _is_brought_by(evidence, mark, word)}
+        expected = _expected_cases(evidence, brought_by)
         found.append(
             Recommendation(
                 term=word,
@@ -177,8 +185,7 @@ def _exemptions(evidence: Evidence, dropped: Collection[str], threshold: float) 
     looked_at = [TextGroup(evidence.texts_of(wrong), 1.0)]
     others = [TextGroup(evidence.texts_of(right), 0.0), TextGroup(evidence.retrieved.texts, 0.0), TextGroup(evidence.background, 0.0)]
     candidates = find_candidates(looked_at, others, readable_fold(words.transforms, words.case_sensitive), most=TRIED_TERMS)
-    own = hits_in(pa.array([candidate.term for candidate in candidates], pa.string()), words.model_copy(update={"exempt": ()})).any(axis=1)
-    candidates = [candidate for candidate, is_own in zip(candidates, own.tolist(), strict=True) if not is_own]
+    candidates = _not_hit(candidates, words)
     if not candidates:
         return []
     plain = trial_list(words, [candidate.term for candidate in candidates]).model_copy(update={"exempt": ()})
@@ -194,7 +201,7 @@ def _exemptions(evidence: Evidence, dropped: Collection[str], threshold: float) 
         if len(found) == MOST_EXEMPTIONS or not news or not surely_below(good, len(mine), threshold):
             continue
         silenced |= news
-        expected = _expected_cases(evidence, lambda mark, with_term=with_term: mark.case in with_term)
+        expected = _expected_cases(evidence, with_term)
         gone = int(in_cases[number]) + len(mine)
         found.append(
             Recommendation(
@@ -220,9 +227,9 @@ def _expected(evidence: Evidence, with_term: Collection[CaseKey]) -> ExpectedPre
     return ExpectedPrecision(proportion(cases), "cases" if len(cases) else "none", len(cases))
 
 
-def _expected_cases(evidence: Evidence, belongs: Callable[[Mark], bool]) -> ExpectedPrecision:
-    """How right the cases are that are meant, by held-out marks."""
-    cases = held_out_sample(evidence, {mark.case for mark in evidence.task.marked_cases if belongs(mark)}, ())
+def _expected_cases(evidence: Evidence, meant: Collection[CaseKey]) -> ExpectedPrecision:
+    """How right some cases are, by held-out marks."""
+    cases = held_out_sample(evidence, meant, ())
     return ExpectedPrecision(proportion(cases), "cases" if len(cases) else "none", len(cases))
 
 
@@ -244,7 +251,7 @@ def _expected_of_version(evidence: Evidence, changes: Sequence[Recommendation]) 
     cases = {mark.case for mark in evidence.task.marked_cases if stays(mark)}
     sample = held_out_sample(evidence, cases, (added & evidence.task.controls) - silenced)
     has_controls = any(case in evidence.task.controls for case in evidence.held_out)
-    basis = "new rows" if has_controls else "cases" if len(sample) else "none"
+    basis: Basis = "new rows" if has_controls else "cases" if len(sample) else "none"
     return ExpectedPrecision(proportion(sample), basis, len(sample))
 
 

@@ -150,7 +150,7 @@ class TrialCounter:
         chosen = pa.array(rows)
         columns = [batch.column(name).take(chosen).to_pylist() for name in self._key]
         products = batch.column("_product").take(chosen).to_pylist()
-        return [CaseKey(product, self.order.object, key_text(key)) for product, *key in zip(products, *columns, strict=True)]
+        return [CaseKey(product, self.order.object, key_text(tuple(key))) for product, *key in zip(products, *columns, strict=True)]
 
     def _rows(self, batch: pa.RecordBatch, rows: Ints) -> list[FoundRow]:
         if not len(rows):

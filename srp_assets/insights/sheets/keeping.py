@@ -123,6 +123,16 @@ def read_texts(storage: Storage, path: str) -> Texts:
     return {CaseKey(row["product"], row["object"], row["id"]): row["texts"] for row in found}
 
 
+def require_form(target: Path) -> None:
+    """Makes sure that a sheet can be written to a file: before it is drawn, which may take a while.
+
+    Raises:
+        InvalidInput: if the file's ending says neither CSV nor JSON Lines.
+    """
+    if target.suffix.lower() not in (".csv", ".jsonl"):
+        raise InvalidInput(f"no form of sheet is known by {target.suffix!r}", where=str(target), remedy="end it in .csv or .jsonl")
+
+
 def export_sheet(sheet: Sheet, target: Path) -> None:
     """Writes a sheet as CSV or JSON Lines, by the file's ending; it appears whole or not at all.
 
@@ -130,12 +140,11 @@ def export_sheet(sheet: Sheet, target: Path) -> None:
         InvalidInput: if the file's ending says none of the two.
         Unavailable: if it cannot be written.
     """
-    writers = {".csv": _write_csv, ".jsonl": _write_json_lines}
-    if target.suffix.lower() not in writers:
-        raise InvalidInput(f"no form of sheet is known by {target.suffix!r}", where=str(target), remedy="end it in .csv or .jsonl")
+    require_form(target)
+    write = _write_csv if target.suffix.lower() == ".csv" else _write_json_lines
     partial = target.with_name(f".{target.name}.{uuid4().hex}.partial")
     try:
-        writers[target.suffix.lower()](partial, sheet)
+        write(partial, sheet)
         partial.replace(target)
     except OSError as error:
         raise Unavailable(

@@ -71,7 +71,8 @@ def _entropy(term: Int64s, neighbour: Int64s, terms: int) -> Floats:
     counts = np.diff(np.append(starts, len(term))).astype(np.float64)
     of_term = term[starts]
     totals = np.bincount(of_term, weights=counts, minlength=terms)
-    return np.bincount(of_term, weights=-counts / totals[of_term] * np.log(counts / totals[of_term]), minlength=terms)
+    share = counts / totals[of_term]
+    return np.bincount(of_term, weights=-share * np.log(share), minlength=terms).astype(np.float64)
 
 
 def _chains(levels: Sequence[Level], level: Level) -> tuple[dict[int, Int64s], dict[int, Int64s]]:
