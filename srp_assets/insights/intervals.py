@@ -32,7 +32,7 @@ CONFIDENCE = 0.95
 Z = 1.959963984540054
 """The quantile of the standard normal distribution at 97.5 %."""
 
-PRIOR_MARKS = 8.0
+PRIOR_MARKS = 20.0
 """How many marks of the rarer verdict weigh as much as the prior belief that strata do not differ (chosen by simulation: see the head)."""
 
 LEAST_EFFECT = 0.1

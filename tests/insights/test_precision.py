@@ -111,8 +111,8 @@ def test_two_sheets_of_a_task_are_put_together() -> None:
     found = row(report(marks, sheets), "task")
     assert found.estimate == pytest.approx(0.5)
     # Twenty marks, a tenth of the cases on each sheet; the variance within the sheets (10 / 9 of p (1 - p)) by ten marks of each verdict
-    # and eight of the prior.
-    assert found.effective_sample_size == pytest.approx(20 / 0.9 / ((10 * 10 / 9 + 8) / 18))
+    # and twenty of the prior.
+    assert found.effective_sample_size == pytest.approx(20 / 0.9 / ((10 * 10 / 9 + 20) / 30))
 
 
 def test_a_strategy_version_adds_up_its_tasks() -> None:
