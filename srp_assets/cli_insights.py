@@ -10,6 +10,7 @@ from srp_assets.cli_common import OK, Home, answer, json_option, open_home
 from srp_assets.errors import Conflict, NotFound, nearest
 
 if TYPE_CHECKING:
+    from srp_assets.insights.recommend.proposal import Proposal
     from srp_assets.insights.registry_statistics import StatisticsRecord
     from srp_assets.recall.registry import Task
 
@@ -34,9 +35,18 @@ def statistics_command(task_id: str | None, strategy: str | None, as_json: bool)
 @click.command("report")
 @click.argument("task_id", metavar="TASK")
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Where to write it; TASK.html by default.")
+@click.option(
+    "--recommend/--no-recommend",
+    "recommends",
+    default=None,
+    help="Whether words are recommended, which takes a scan; by default where cases are marked.",
+)
 @json_option
-def report_command(task_id: str, output: Path | None, as_json: bool) -> int:
-    """Write the report of TASK: one HTML file with charts, cases with their hits marked, and what marks say; it needs no network."""
+def report_command(task_id: str, output: Path | None, recommends: bool | None, as_json: bool) -> int:
+    """Write the report of TASK: one HTML file that needs no network.
+
+    It has charts, cases with their hits marked, what marks say of precision, and words that are recommended for the task's lists.
+    """
     from srp_assets.console import say
     from srp_assets.insights.report.building import Reports, write_page
 
@@ -44,13 +54,36 @@ def report_command(task_id: str, output: Path | None, as_json: bool) -> int:
     with open_home() as home:
         _require_cases(_task(home, task_id))
         record = _counted(home, task_id, as_json)
-        page = Reports(home.engine, home.storage, home.catalogue, home.settings, record).html(task_id, with_others=True)
+        proposals = _recommended(home, task_id, as_json) if _is_wanted(home, task_id, recommends) else []
+        reports = Reports(home.engine, home.storage, home.catalogue, home.settings, record)
+        page = reports.html(task_id, proposals=proposals, with_others=True)
     write_page(page, target)
     if as_json:
         answer({"task_id": task_id, "file": str(target), "bytes": len(page.encode())})
     else:
         say(f"the report of {task_id} is in {target}")
     return OK
+
+
+def _is_wanted(home: Home, task_id: str, recommends: bool | None) -> bool:
+    """Whether words are recommended: as it was said, else where there are marks to learn from."""
+    from srp_assets.insights.registry_marks import task_marks
+
+    if recommends is not None:
+        return recommends
+    with home.engine.connect() as connection:
+        return bool(task_marks(connection, task_id).marks)
+
+
+def _recommended(home: Home, task_id: str, as_json: bool) -> "list[Proposal]":
+    from resources.spark import open_session
+    from srp_assets.console import progress
+    from srp_assets.insights.report.building import recommended
+    from srp_assets.recall.service import Workshop
+
+    workshop = Workshop(home.engine, home.storage, home.catalogue, home.settings, lambda: open_session(home.settings))
+    with progress("recommend", shown=not as_json) as report:
+        return recommended(workshop, task_id, progress=report)
 
 
 def _tell_task(task_id: str, as_json: bool) -> int:

@@ -6,22 +6,30 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, Engine
 
-from srp_assets.errors import Unavailable
+from srp_assets.errors import InvalidInput, Unavailable
+from srp_assets.insights.marking import precision_report
 from srp_assets.insights.recommend.proposal import Proposal
+from srp_assets.insights.recommend.recommending import recommend
+from srp_assets.insights.registry_marks import task_marks
 from srp_assets.insights.registry_statistics import StatisticsRecord
 from srp_assets.insights.report.charts import task_pictures
 from srp_assets.insights.report.page import ReportContent, report_html
 from srp_assets.insights.statistics.keeping import KeptStatistics
 from srp_assets.insights.statistics.over_time import StrategyStatistics, strategy_statistics
+from srp_assets.progress import Progress
 from srp_assets.recall import registry
 from srp_assets.recall.cases import read_cases
 from srp_assets.recall.registry import Task
+from srp_assets.recall.service import Workshop
 from srp_assets.settings import Settings
 from srp_assets.warehouse.catalogue import Catalogue
 from srp_assets.warehouse.storage import Storage
 
 SHOWN_CASES = 100
 """Cases that a report shows: more than anybody reads in a page, few enough to mail (`srp cases --export` has all)."""
+
+MOST_WORDS = 30
+"""Words to add that a report recommends at most (`srp lists recommend` has more)."""
 
 REPORTS_FOLDER = "reports"
 """Folder of the reports among the details of a batch's statistics."""
@@ -75,6 +83,7 @@ class Reports:
         self, connection: Connection, task: Task, proposals: Sequence[Proposal], over_time: StrategyStatistics | None
     ) -> ReportContent:
         statistics = self._kept.of_task(connection, self._catalogue, task.task_id)
+        marks = task_marks(connection, task.task_id)
         folder = task.cases_folder
         has_cases = folder is not None and statistics.cases > 0
         return ReportContent(
@@ -82,11 +91,22 @@ class Reports:
             statistics=statistics,
             pictures=task_pictures(statistics),
             cases=read_cases(self._storage, folder, task.task_id, limit=SHOWN_CASES) if folder is not None and has_cases else [],
-            verdicts={},
-            precision=None,
+            verdicts={case: mark.verdict for case, mark in marks.newest.items()},
+            precision=precision_report(connection, task.task_id, threshold=self._settings.precision_threshold) if marks.marks else None,
             proposals=proposals,
             over_time=over_time,
         )
+
+
+def recommended(workshop: Workshop, task_id: str, *, progress: Progress | None = None) -> list[Proposal]:
+    """What is recommended for the word lists of a task; nothing where it looks for none of simple words. It takes a scan of its own."""
+    try:
+        found = recommend(
+            workshop, task_id, list_id=None, most=MOST_WORDS, threshold=workshop.settings.precision_threshold, progress=progress
+        )
+    except InvalidInput:
+        return []
+    return [one.proposal for one in found]
 
 
 def write_page(page: str, target: Path) -> None:
