@@ -3,8 +3,11 @@
 import pytest
 
 from srp_assets.insights.recommend.proposal import Proposal
+from srp_assets.insights.recommend.proposing import new_words
+from srp_assets.insights.recommend.terms.candidates import Candidate
 from srp_assets.samples.topics import GAMBLING
 from srp_assets.warehouse.catalogue import Catalogue
+from srp_assets.wordlists.resolved import ResolvedList
 from support.topic_round import TopicRound
 
 SEEDS = range(50)
@@ -103,3 +106,9 @@ def test_what_wrong_cases_have_and_right_ones_have_not_is_proposed_as_an_exempti
         assert all(found.term in example.lower() for example in found.examples)
     without = [case for case in one.cases.tolist() if not any(term in one.planted.texts[case].as_py().lower() for term in exempt)]
     assert one.planted.is_right[without].mean() > one.planted.is_right[one.cases].mean() + 0.02
+
+
+def test_what_the_lists_transforms_leave_nothing_of_is_no_word() -> None:
+    words = ResolvedList(id="x", version=1, words=("casino",), transforms=("delete",))
+    candidates = [Candidate(term, 5.0, 10, 9.0, 0.1) for term in ("bonus", "online casino", "\u0301\u0301")]
+    assert [candidate.term for candidate in new_words(candidates, words)] == ["bonus"]

@@ -20,6 +20,7 @@ from srp_assets.insights.recommend.terms.candidates import Candidate, TextGroup,
 from srp_assets.insights.recommend.terms.log_odds import log_odds_z
 from srp_assets.insights.recommend.trial_rows import EXAMPLES, FoundRow
 from srp_assets.wordlists.resolved import ResolvedList
+from srp_assets.wordlists.syntax import WordError, parse, rule_of
 from srp_assets.wordlists.transforms import Fold, fold_of
 
 REFERENCE_WORDS = 10
@@ -74,14 +75,24 @@ def candidates_of(evidence: Evidence, *, most: int = TRIED_TERMS) -> list[Candid
     words = evidence.use.words
     looked_at, background = evidence.groups()
     found = find_candidates(looked_at, background, readable_fold(words.transforms, words.case_sensitive), most=2 * most)
-    return _not_hit(found, words)[:most]
+    return new_words(found, words)[:most]
 
 
-def _not_hit(candidates: Sequence[Candidate], words: ResolvedList) -> list[Candidate]:
-    """The candidates that a list does not hit."""
+def new_words(candidates: Sequence[Candidate], words: ResolvedList) -> list[Candidate]:
+    """The candidates that can be words of a list, and that it does not hit."""
+    candidates = [candidate for candidate in candidates if _can_be_word(candidate.term, words)]
     terms = pa.array([candidate.term for candidate in candidates], pa.string())
     known = is_hit(terms, words.model_copy(update={"exempt": ()}))
     return [candidates[place] for place in np.flatnonzero(~known).tolist()]
+
+
+def _can_be_word(term: str, words: ResolvedList) -> bool:
+    """Whether the list's transforms leave something of a term."""
+    try:
+        rule_of(parse(term), fold_of(words.transforms, words.case_sensitive))
+    except WordError:
+        return False
+    return True
 
 
 def _adds(evidence: Evidence, trial: Trial, most: int, threshold: float) -> list[Recommendation]:
@@ -185,7 +196,7 @@ def _exemptions(evidence: Evidence, dropped: Collection[str], threshold: float) 
     looked_at = [TextGroup(evidence.texts_of(wrong), 1.0)]
     others = [TextGroup(evidence.texts_of(right), 0.0), TextGroup(evidence.retrieved.texts, 0.0), TextGroup(evidence.background, 0.0)]
     candidates = find_candidates(looked_at, others, readable_fold(words.transforms, words.case_sensitive), most=TRIED_TERMS)
-    candidates = _not_hit(candidates, words)
+    candidates = new_words(candidates, words)
     if not candidates:
         return []
     plain = trial_list(words, [candidate.term for candidate in candidates]).model_copy(update={"exempt": ()})
