@@ -5,25 +5,21 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pytest
 from sqlalchemy import Engine
 
 from srp_assets.errors import Conflict, Unavailable
 from srp_assets.features.aggregation.layout import Layout, layout_of
-from srp_assets.features.aggregation.rows import integers
 from srp_assets.features.building.days import Places, bring_up_to_date, delete_old_builds, partial_files, stale_days, version_files
 from srp_assets.features.declaration.definitions import Definitions
 from srp_assets.features.in_memory import point_in_time
 from srp_assets.features.reference import first_arrivals
 from srp_assets.features.registry import builds_of_run, current_builds, retired_builds
-from srp_assets.features.times import days_of
-from srp_assets.logs import registry_builds as log_builds
 from srp_assets.warehouse.catalogue import Catalogue
 from srp_assets.warehouse.registry import last_ingest
 from srp_assets.warehouse.storage import Storage
-from support.feature_files import joined
+from support.feature_files import build_actions, day_of, joined
 from support.feature_logs import Logs, Row, events_table, random_logs, requests_table, versions_tables
 from support.feature_values import differences
 from support.landed import LandedByReference
@@ -32,7 +28,6 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 BUCKETS = 2
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 CATALOGUE = Catalogue.model_validate(
     {
@@ -75,31 +70,9 @@ def layout(small: Definitions) -> Layout:
     return layout_of(small)
 
 
-def build_actions(engine: Engine, places: Places, definitions: Definitions, events: list[Row], days: list[str], number: int) -> None:
-    """Writes the actions of days and records them as the current builds, as the logs do."""
-    table = events_table(definitions, events)
-    of_rows = days_of(integers(table["event_time"]))
-    builds = []
-    for day in days:
-        own = table.filter(pa.array(of_rows == (datetime.fromisoformat(day).replace(tzinfo=UTC) - EPOCH).days))
-        shown = own.filter(pc.equal(own["kind"], "impression"))
-        files = []
-        for name, rows in (("actions", own), ("impression_outcomes", shown)):
-            path = f"{name}/{day}/{number}.parquet"
-            files.append(log_builds.TableFile(name, path, rows.num_rows, places.logs.write(path, rows)))
-        counts = log_builds.DayCountsBuilt()
-        builds.append(log_builds.DayBuild(0, day, number, "final", {}, counts, tuple(files), datetime.now(UTC), None))
-    with engine.begin() as connection:
-        log_builds.record_builds(connection, builds)
-
-
 def land_items(engine: Engine, storage: Storage, versions: list[Row]) -> None:
     rows = [("item", {**version, "landed_on": version["updated_at"]}) for version in versions]
     LandedByReference(engine, storage, CATALOGUE).ingest("shop", rows)
-
-
-def day_of(event: Row) -> str:
-    return str(event["event_time"].date())
 
 
 def test_late_events_rebuild_their_own_days_alone(
@@ -110,7 +83,7 @@ def test_late_events_rebuild_their_own_days_alone(
     events = first_arrivals(generated.events)
     late = [event for event in events if event["event_time"].date() == events[0]["event_time"].date()][:1] + events[-1:]
     days = sorted({day_of(event) for event in events})
-    build_actions(engine, places, small, [event for event in events if event not in late], days, 1)
+    build_actions(engine, places.logs, small, [event for event in events if event not in late], days, 1)
     with engine.connect() as connection:
         assert stale_days(connection, "partials", layout, BUCKETS) == days
         with pytest.raises(Conflict, match="are not built"):
@@ -118,7 +91,7 @@ def test_late_events_rebuild_their_own_days_alone(
     first = bring_up_to_date(spark, engine, places, "partials", layout, days, run_id="first")
     assert [build.day for build in first] == days
     changed = sorted({day_of(event) for event in late})
-    build_actions(engine, places, small, events, changed, 2)
+    build_actions(engine, places.logs, small, events, changed, 2)
     with engine.connect() as connection:
         assert stale_days(connection, "partials", layout, BUCKETS) == changed
     again = bring_up_to_date(spark, engine, places, "partials", layout, days, only_changed=True, run_id="second")
@@ -218,7 +191,7 @@ def test_a_build_that_breaks_off_leaves_the_old_one(
         raise Unavailable("the disk is full")
 
     events = first_arrivals(random_logs(Random(1), 5, 1).events)
-    build_actions(engine, places, small, events, [day_of(events[0])], 1)
+    build_actions(engine, places.logs, small, events, [day_of(events[0])], 1)
     monkeypatch.setattr("srp_assets.features.building.days.build_partials", fail)
     monkeypatch.setattr("srp_assets.features.building.days.uuid4", lambda: type("Id", (), {"hex": "half"}))
     spark: Any = None

@@ -1,4 +1,4 @@
-"""The sample shop's features through Dagster: the sensor asks for what logs built, the job sums it up; impressions equal the reference."""
+"""Features through Dagster: the sensor asks for what logs built, the job builds it; impressions of the sample shop equal the reference."""
 
 from pathlib import Path
 from random import Random
@@ -12,13 +12,14 @@ from sqlalchemy import Engine
 
 from jobs.features import BUILD_FEATURES_JOB
 from jobs.warehouse import FIRST_TAG, LAST_TAG
+from resources.registry_database import RegistryResource
 from resources.spark import open_session
 from srp_assets.definitions import build_definitions
 from srp_assets.features.aggregation.layout import layout_of
 from srp_assets.features.assets import feature_key, features_storage
 from srp_assets.features.building.days import identity_of, stale_days
 from srp_assets.features.declaration.definitions import Definitions
-from srp_assets.features.reference import feature_values
+from srp_assets.features.reference import feature_values, first_arrivals
 from srp_assets.features.registry import current_builds
 from srp_assets.logs.catalogue import load_log_catalogue
 from srp_assets.logs.landing import logs_storage
@@ -28,45 +29,72 @@ from srp_assets.logs.tables import built_days
 from srp_assets.samples.ranking.landing import land_ranking_world
 from srp_assets.samples.ranking.world import RankingWorld
 from srp_assets.settings import Settings
+from support.feature_files import build_actions, day_of
+from support.feature_logs import random_logs
 from support.feature_values import differences
 
+BUCKETS = 2
 
-def test_features_of_the_sample_shop_follow_its_logs(
-    small: Definitions, engine: Engine, settings_with_spark: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+
+@pytest.fixture
+def own_settings(settings_with_spark: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Settings with the small document of features."""
     monkeypatch.setenv("SRP_FEATURES", str(Path(__file__).parent / "small.yaml"))
-    monkeypatch.setenv("SRP_FEATURES_BUCKETS", "2")
-    settings = Settings()
-    assert settings.log_catalogue is not None
-    catalogue, storage = load_log_catalogue(settings.log_catalogue), logs_storage(settings.warehouse_location)
+    monkeypatch.setenv("SRP_FEATURES_BUCKETS", str(BUCKETS))
+    return Settings()
+
+
+def test_the_sensor_asks_for_days_whose_actions_were_built(small: Definitions, engine: Engine, own_settings: Settings) -> None:
+    events = first_arrivals(random_logs(Random(21), 40, 1).events)
+    days = sorted({day_of(event) for event in events if day_of(event) >= "2024-03-01"})
+    build_actions(engine, logs_storage(own_settings.warehouse_location), small, events, days, 1)
+    definitions, layout = build_definitions(settings=own_settings), layout_of(small)
+    with dg.DagsterInstance.ephemeral() as instance:
+        (request,) = asked(definitions, instance)
+        assert (request.tags[FIRST_TAG], request.tags[LAST_TAG]) == (days[0], days[-1])
+        assert build(definitions, instance, "partials", dict(request.tags), request.run_config)
+        assert asked(definitions, instance) == []
+        assert build(definitions, instance, "impressions", {FIRST_TAG: days[-1], LAST_TAG: days[-1]})
+        event = instance.get_latest_materialization_event(feature_key("impressions"))
+    with engine.connect() as connection:
+        assert stale_days(connection, "partials", layout, BUCKETS) == []
+        (impressions,) = built_days(connection, "impression_outcomes", days[-1], days[-1]).values()
+    assert event is not None
+    assert event.asset_materialization is not None
+    assert event.asset_materialization.metadata["dagster/partition_row_count"].value == impressions.rows
+
+
+@pytest.mark.nightly
+def test_features_of_the_sample_shop_equal_the_reference(
+    small: Definitions, engine: Engine, own_settings: Settings, tmp_path: Path
+) -> None:
+    assert own_settings.log_catalogue is not None
+    catalogue, storage = load_log_catalogue(own_settings.log_catalogue), logs_storage(own_settings.warehouse_location)
     land_ranking_world(engine, storage, catalogue, RankingWorld(events=1_500, seed=3, days=3), tmp_path / "broken")
     with engine.connect() as connection:
         days = stale_logs(connection, catalogue)
-    bring_up_to_date(open_session(settings), engine, storage, catalogue, days)
-    definitions, layout = build_definitions(settings=settings), layout_of(small)
+    bring_up_to_date(open_session(own_settings), engine, storage, catalogue, days)
+    definitions, layout = build_definitions(settings=own_settings), layout_of(small)
     with dg.DagsterInstance.ephemeral() as instance:
-        sensor = definitions.resolve_sensor_def("reopened_features")
-        with dg.build_sensor_context(instance=instance, definitions=definitions) as context:
-            (request,) = sensor.evaluate_tick(context).run_requests or ()
-        assert (request.tags[FIRST_TAG], request.tags[LAST_TAG]) == (days[0], days[-1])
-        assert build(definitions, instance, "partials", dict(request.tags), request.run_config)
-        with dg.build_sensor_context(instance=instance, definitions=definitions) as context:
-            assert not sensor.evaluate_tick(context).run_requests
+        assert build(definitions, instance, "partials", {FIRST_TAG: days[0], LAST_TAG: days[-1]})
         assert build(definitions, instance, "impressions", {FIRST_TAG: days[2], LAST_TAG: days[2]})
-        shown = instance.get_latest_materialization_event(feature_key("impressions"))
     with engine.connect() as connection:
         actions = built_days(connection, "actions")
         (impressions,) = built_days(connection, "impression_outcomes", days[2], days[2]).values()
-        (built,) = current_builds(connection, "impressions", identity_of("impressions", layout, 2)).values()
-        assert stale_days(connection, "partials", layout, 2) == []
-    assert shown is not None
-    assert shown.asset_materialization is not None
-    assert shown.asset_materialization.metadata["dagster/partition_row_count"].value == impressions.rows > 20
+        (built,) = current_builds(connection, "impressions", identity_of("impressions", layout, BUCKETS)).values()
     events = rows_of(storage, [path for day in actions.values() for path in day.paths])
-    found = {row.pop("event_id"): row for row in rows_of(features_storage(settings.warehouse_location), [built.folder])}
+    found = {row.pop("event_id"): row for row in rows_of(features_storage(own_settings.warehouse_location), [built.folder])}
+    assert len(found) == impressions.rows > 20
     for row in Random(4).sample(rows_of(storage, impressions.paths), 12):
         expected = feature_values(small, events, {**row, "as_of": row["event_time"]}, {})
         assert differences([found[row["event_id"]]], [{"as_of": row["event_time"], **expected}]) == []
+
+
+def asked(definitions: dg.Definitions, instance: dg.DagsterInstance) -> list[dg.RunRequest]:
+    """What the sensor asks for now."""
+    resources = {"registry": RegistryResource()}
+    with dg.build_sensor_context(instance=instance, definitions=definitions, resources=resources) as context:
+        return list(definitions.resolve_sensor_def("reopened_features").evaluate_tick(context).run_requests or ())
 
 
 def build(definitions: dg.Definitions, instance: dg.DagsterInstance, table: str, tags: dict[str, str], config: Any = None) -> bool:

@@ -53,7 +53,7 @@ class Home:
         return joined(files, requests_table(self.generated.requests), self.versions, BUCKETS)
 
 
-@settings(max_examples=10)
+@settings(max_examples=6)
 @given(generated=logs(), seed=st.integers(0, 2**32 - 1))
 def test_days_built_in_any_order_and_again_equal_the_reference(
     small: Definitions, tmp_path_factory: pytest.TempPathFactory, generated: Logs, seed: int
@@ -76,7 +76,7 @@ def _day(event: Row) -> int:
     return (event["event_time"] - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(days=1)
 
 
-@settings(max_examples=10)
+@settings(max_examples=6)
 @given(generated=logs(max_requests=2))
 def test_windows_of_a_day_are_what_a_request_at_its_beginning_gets(
     small: Definitions, tmp_path_factory: pytest.TempPathFactory, generated: Logs

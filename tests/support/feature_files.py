@@ -1,16 +1,24 @@
-"""The join of requests with partial sums in files, bucket by bucket, as the tasks of the plan do it, without Spark."""
+"""Built actions for features to read, and the join of requests with partial sums in files, bucket by bucket, without Spark."""
 
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+from sqlalchemy import Engine
 
 from srp_assets.features.aggregation.layout import layout_of
 from srp_assets.features.aggregation.point_in_time import family_features
 from srp_assets.features.aggregation.rows import buckets_of, integers
 from srp_assets.features.building.files import PartialFiles
+from srp_assets.features.declaration.definitions import Definitions
 from srp_assets.features.in_memory import described_requests
-from srp_assets.features.times import days_of
+from srp_assets.features.times import EPOCH, days_of
+from srp_assets.logs import registry_builds as log_builds
+from srp_assets.warehouse.storage import Storage
+from support.feature_logs import Row, events_table
 
 
 def joined(files: PartialFiles, requests: pa.Table, versions: dict[str, pa.Table], buckets: int) -> list[dict[str, Any]]:
@@ -33,3 +41,26 @@ def joined(files: PartialFiles, requests: pa.Table, versions: dict[str, pa.Table
         {feature.name: feature.declared.default if row[feature.name] is None else row[feature.name] for feature in definitions.aggregated}
         for row in found
     ]
+
+
+def build_actions(engine: Engine, logs: Storage, definitions: Definitions, events: Sequence[Row], days: Sequence[str], number: int) -> None:
+    """Writes the actions of days and records them as the current builds, as the logs do."""
+    table = events_table(definitions, events)
+    of_rows = days_of(integers(table["event_time"]))
+    builds = []
+    for day in days:
+        own = table.filter(pa.array(of_rows == (datetime.fromisoformat(day).replace(tzinfo=UTC) - EPOCH).days))
+        shown = own.filter(pc.equal(own["kind"], "impression"))
+        files = []
+        for name, rows in (("actions", own), ("impression_outcomes", shown)):
+            path = f"{name}/{day}/{number}.parquet"
+            files.append(log_builds.TableFile(name, path, rows.num_rows, logs.write(path, rows)))
+        counts = log_builds.DayCountsBuilt()
+        builds.append(log_builds.DayBuild(0, day, number, "final", {}, counts, tuple(files), datetime.now(UTC), None))
+    with engine.begin() as connection:
+        log_builds.record_builds(connection, builds)
+
+
+def day_of(event: Row) -> str:
+    """The UTC date of an event."""
+    return str(event["event_time"].date())

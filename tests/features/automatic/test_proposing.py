@@ -94,6 +94,7 @@ def land(engine: Engine, places: Places) -> None:
         log_builds.record_builds(connection, builds)
 
 
+@pytest.mark.nightly
 def test_a_planted_signal_is_proposed(document: FeatureDocument, engine: Engine, places: Places, spark: "SparkSession") -> None:
     land(engine, places)
     proposal = propose(spark, engine, places, document, LAST, rows=1_500)
