@@ -23,7 +23,7 @@ import numpy as np
 import pyarrow as pa
 from rich.console import Console
 from rich.table import Table
-from support.feature_world import ShopLogs, requests_of, write_logs
+from support.feature_world import DAYS, ShopLogs, requests_of, write_logs
 from support.report import Bar, end_in_order_when_stopped, keep, parser_of, tell
 
 from resources import spark_server
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 BUCKETS = 8
+QUICK_DAYS = 15
 EVENTS, QUICK_EVENTS = 7_100_000, 200_000
 IMPRESSIONS, QUICK_IMPRESSIONS = 1_000_000, 20_000
 GROWTH, QUICK_GROWTH = (1_000_000, 5_000_000, 20_000_000), (50_000, 100_000, 200_000)
@@ -64,6 +65,11 @@ class Bench:
     bars: list[Bar]
     logs: ShopLogs | None = None
 
+    @property
+    def days(self) -> int:
+        """How many days logs have."""
+        return QUICK_DAYS if self.quick else DAYS
+
     def timed(self, section: str, what: str, units: int, run: Callable[[], Any]) -> float:
         """Seconds that something takes, kept with how many units it did."""
         begin = time.perf_counter()
@@ -78,7 +84,7 @@ class Bench:
 
     def warm_up(self) -> None:
         """Lets Spark's workers start and compile, which a server does once."""
-        logs = write_logs(self.storage, 600, seed=9)
+        logs = write_logs(self.storage, 600, days=2, seed=9)
         self.build(logs)
         asked = pa.concat_tables(requests_of(self.storage, logs, 100))
         self.features(logs, asked)
@@ -95,7 +101,7 @@ class Bench:
 def partials(bench: Bench) -> None:
     """All partial sums of many events."""
     events = QUICK_EVENTS if bench.quick else EVENTS
-    bench.logs = write_logs(bench.storage, events)
+    bench.logs = write_logs(bench.storage, events, days=bench.days)
     seconds = bench.timed("partials", "events to partial sums", events, lambda: bench.build(bench.logs))
     if not bench.quick:
         bench.bars.append(Bar("7.1 million events to all partial sums, seconds", seconds, 300))
@@ -160,7 +166,7 @@ def growth(bench: Bench) -> None:
     """Partial sums of ever more events, a quarter of them of one user."""
     per_million = []
     for events in QUICK_GROWTH if bench.quick else GROWTH:
-        logs = write_logs(bench.storage, events, heavy_user_events=events // 4, seed=4)
+        logs = write_logs(bench.storage, events, days=bench.days, heavy_user_events=events // 4, seed=4)
         seconds = bench.timed("growth", "events to partial sums, a quarter of one user", events, lambda logs=logs: bench.build(logs))
         per_million.append(seconds / events)
     if not bench.quick:

@@ -32,18 +32,18 @@ class ShopLogs:
     events: int
 
 
-def write_logs(storage: Storage, events: int, *, heavy_user_events: int = 0, seed: int = 1) -> ShopLogs:
-    """Writes logs of 60 days, with one user who has so many of the events."""
+def write_logs(storage: Storage, events: int, *, days: int = DAYS, heavy_user_events: int = 0, seed: int = 1) -> ShopLogs:
+    """Writes logs of some days, with one user who has so many of the events."""
     random = np.random.default_rng(seed)
-    days = []
-    for number in range(DAYS):
-        rows = events // DAYS + (number < events % DAYS)
-        heavy = heavy_user_events // DAYS
+    written = []
+    for number in range(days):
+        rows = events // days + (number < events % days)
+        heavy = heavy_user_events // days
         path = f"actions/{events}/{number}.parquet"
         storage.write(path, _day(random, number, rows, max(1, events // EVENTS_OF_A_USER), heavy), dictionaries=False)
-        days.append(DayOfEvents(FIRST_DAY + number, storage, (path,), f"partials/{events}/{number}"))
+        written.append(DayOfEvents(FIRST_DAY + number, storage, (path,), f"partials/{events}/{number}"))
     storage.write("items.parquet", _items(random))
-    return ShopLogs(tuple(days), {"item": VersionFiles(storage, ("items.parquet",), "updated_at")}, events)
+    return ShopLogs(tuple(written), {"item": VersionFiles(storage, ("items.parquet",), "updated_at")}, events)
 
 
 def _uneven(random: np.random.Generator, rows: int, size: int) -> npt.NDArray[np.int64]:
@@ -104,7 +104,7 @@ def _items(random: np.random.Generator) -> pa.Table:
 def requests_of(storage: Storage, logs: ShopLogs, wanted: int, *, last_days: int = 30, seed: int = 2) -> Iterator[pa.Table]:
     """Impressions of the last days as requests, a table for each day, about so many in all."""
     random = np.random.default_rng(seed)
-    share = wanted / (logs.events * SHARES[0] * last_days / DAYS)
+    share = wanted / (logs.events * SHARES[0] * min(last_days, len(logs.days)) / len(logs.days))
     columns = ["event_id", "event_time", "kind", "user_id", "item_id", "market", "query", "device", "page", "location", "position", "price"]
     for day in logs.days[-last_days:]:
         rows = storage.read(day.paths[0], columns=columns)

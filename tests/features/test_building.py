@@ -13,13 +13,13 @@ from srp_assets.errors import Conflict, Unavailable
 from srp_assets.features.aggregation.layout import Layout, layout_of
 from srp_assets.features.building.days import Places, bring_up_to_date, delete_old_builds, partial_files, stale_days, version_files
 from srp_assets.features.declaration.definitions import Definitions
-from srp_assets.features.in_memory import point_in_time
 from srp_assets.features.reference import first_arrivals
 from srp_assets.features.registry import builds_of_run, current_builds, retired_builds
 from srp_assets.warehouse.catalogue import Catalogue
 from srp_assets.warehouse.registry import last_ingest
 from srp_assets.warehouse.storage import Storage
 from support.feature_files import build_actions, day_of, joined
+from support.feature_join import point_in_time
 from support.feature_logs import Logs, Row, events_table, random_logs, requests_table, versions_tables
 from support.feature_values import differences
 from support.landed import LandedByReference

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from srp_assets.features.declaration.definitions import Definitions
-from srp_assets.features.in_memory import point_in_time
 from srp_assets.features.reference import feature_values, first_arrivals
 from srp_assets.features.times import Clock
+from support.feature_join import point_in_time
 from support.feature_logs import KINDS, NUMBERS, Logs, Row, events_table, logs, requests_table, versions_tables
 from support.feature_values import differences
 

@@ -14,10 +14,10 @@ from srp_assets.features.aggregation.point_in_time import family_features
 from srp_assets.features.aggregation.rows import buckets_of, integers
 from srp_assets.features.building.files import PartialFiles
 from srp_assets.features.declaration.definitions import Definitions
-from srp_assets.features.in_memory import described_requests
 from srp_assets.features.times import EPOCH, days_of
 from srp_assets.logs import registry_builds as log_builds
 from srp_assets.warehouse.storage import Storage
+from support.feature_join import described_requests
 from support.feature_logs import Row, events_table
 
 

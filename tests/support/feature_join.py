@@ -1,4 +1,4 @@
-"""The point-in-time join in one process, for data that fits into memory: the same steps that the plans take in Spark's tasks."""
+"""The point-in-time join in one process: the same steps that the plans take in Spark's tasks, on tables instead of files."""
 
 from collections.abc import Mapping
 
