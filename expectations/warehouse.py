@@ -7,6 +7,7 @@ from great_expectations.execution_engine import ExecutionEngine, SparkDFExecutio
 from great_expectations.expectations import (
     ExpectColumnPairValuesToBeEqual,
     ExpectColumnValuesToBeInSet,
+    ExpectColumnValuesToBeUnique,
     ExpectColumnValuesToNotBeNull,
     ExpectCompoundColumnsToBeUnique,
 )
@@ -55,6 +56,10 @@ def table_expectations(contract: TableContract) -> list[Expectation]:
             expectations.append(ExpectColumnValuesToNotBeNull(column=column.name))
         if column.values:
             expectations.append(ExpectColumnValuesToBeInSet(column=column.name, value_set=list(column.values)))
-    expectations.append(ExpectCompoundColumnsToBeUnique(column_list=list(contract.key)))
+    # A key of one column is none to the expectation of compound ones.
+    one = len(contract.key) == 1
+    expectations.append(
+        ExpectColumnValuesToBeUnique(column=contract.key[0]) if one else ExpectCompoundColumnsToBeUnique(column_list=list(contract.key))
+    )
     expectations += [ExpectColumnPairValuesToBeEqual(column_A=left, column_B=right) for left, right in contract.equal_columns]
     return expectations

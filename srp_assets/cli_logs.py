@@ -176,7 +176,7 @@ def _print_built(builds: "Sequence[DayBuild]", unbalanced: "Sequence[LogLedgerRo
     if not builds:
         say("everything that landed is built")
         return
-    rows = [(name, number(sum(build.rows(name) for build in builds))) for name in TABLES]
+    rows: list[tuple[str, str]] = [(name, number(sum(build.rows(name) for build in builds))) for name in TABLES]
     orphans: Counter[str] = Counter()
     for build in builds:
         orphans.update(build.counts.orphans)

@@ -159,7 +159,7 @@ class LogCatalogue(Strict):
     @cached_property
     def action_kinds(self) -> tuple[str, ...]:
         """The kinds of actions: the names of the logs of impressions, clicks and steps, in this order."""
-        single = [log.name for role in ("impression", "click") if (log := self.of_role(role)) is not None]  # type: ignore[arg-type]
+        single = [log.name for log in (self.of_role("impression"), self.of_role("click")) if log is not None]
         return (*single, *self.steps)
 
     @cached_property

@@ -8,7 +8,7 @@ import pytest
 
 from srp_assets.errors import InvalidInput
 from srp_assets.samples.ranking.logged import INGESTS, Fate, fates, is_logged, log_batches
-from srp_assets.samples.ranking.responses import EXPLORATION, POOL, examination, visit
+from srp_assets.samples.ranking.responses import EXPLORATION, POOL, examination, pools, visit
 from srp_assets.samples.ranking.truth import ranking_truth
 from srp_assets.samples.ranking.world import NOBODY, POSITIONS, RankingWorld
 
@@ -46,10 +46,10 @@ def test_it_has_about_as_many_events_as_asked_for(world: RankingWorld) -> None:
 def test_propensities_are_the_shares_of_choices(world: RankingWorld) -> None:
     shown = visit(world, 0, world.visits).impressions
     assert np.all((shown.propensity >= EXPLORATION / POOL) & (shown.propensity <= 1))
-    # The mean of 1 / propensity is the number of different items a place may show: each is met with its own probability.
-    assert 1 / shown.propensity.mean() > 1
-    inverse = (1 / shown.propensity).mean()
-    assert 0.9 * POOL < inverse < POOL * 1.01
+    # Each of the different items of a pool is met with its own probability: the mean of 1 / propensity is how many there are.
+    pool = np.sort(pools(world, world.requests(0, world.visits), shown.request, shown.numbers), axis=1)
+    different = 1 + (np.diff(pool, axis=1) != 0).sum(axis=1)
+    assert (1 / shown.propensity).mean() == pytest.approx(different.mean(), rel=0.01)
     assert abs(shown.explored.mean() - EXPLORATION) < 0.005
 
 

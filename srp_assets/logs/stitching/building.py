@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+import pyarrow as pa
 from sqlalchemy import Engine
 
 from srp_assets.errors import Conflict
@@ -21,6 +22,7 @@ from srp_assets.logs.registry_builds import DayBuild, DayCountsBuilt, TableFile,
 from srp_assets.logs.schema import TABLES, table_schema
 from srp_assets.logs.spans import DAY, DaySpan, log_spans
 from srp_assets.logs.stitching.day_sessions import OPENING, WITHIN_DAY, ActionFiles
+from srp_assets.logs.stitching.outcome_place import OutcomeFiles
 from srp_assets.logs.stitching.plan_days import collected, complete_sessions, write_actions, write_outcomes
 from srp_assets.logs.stitching.plan_stitching import actions, credited_events, events_of_logs, outcomes, read_log
 from srp_assets.logs.stitching.session_chains import ChainJoiner, ChainOrder
@@ -160,12 +162,11 @@ class _Pass:
                 logs[name] = read_log(self.spark, self.storage, self.catalogue.logs[name], files.values())
         count = sum(row.rows for row in rows if row.log in spans and _holds(spans[row.log], row.day))
         credited = credited_events(self.catalogue, events_of_logs(self.catalogue, logs), count)
-        schemas = {table: table_schema(self.catalogue, table) for table in TABLES}
         files_of_actions = ActionFiles(
             storage=self.storage,
             folder=self.folder,
             scratch=self.scratch,
-            schema=schemas["actions"],
+            schema=table_schema(self.catalogue, "actions"),
             kinds=self.catalogue.action_kinds,
             gap=self.catalogue.session_gap // MICROSECOND,
             first=self.span.first,
@@ -175,16 +176,24 @@ class _Pass:
             acted = actions(self.catalogue, credited.frame, days)
             self.written += collected(write_actions(acted, files_of_actions, self.catalogue.buckets))
             if with_outcomes and self.catalogue.of_role("impression") is not None:
-                final = [day.isoformat() for day in self.span if label_state(self.catalogue, day, newest_day) == "final"]
-                shown = outcomes(self.catalogue, credited.frame, self.span, final)
-                self.written += collected(
-                    write_outcomes(shown, self.storage, self.folder, schemas["impression_outcomes"], self.catalogue.buckets)
-                )
+                shown = outcomes(credited.frame, self.span)
+                self.written += collected(write_outcomes(shown, self._outcome_files(newest_day), self.catalogue.buckets))
         finally:
             credited.release()
 
+    def _outcome_files(self, newest_day: date) -> OutcomeFiles:
+        click = self.catalogue.of_role("click")
+        return OutcomeFiles(
+            storage=self.storage,
+            folder=self.folder,
+            schema=table_schema(self.catalogue, "impression_outcomes"),
+            labels={"click": click.name if click else None, **{step: step for step in self.catalogue.steps}},
+            final_days=frozenset(day for day in self.span if label_state(self.catalogue, day, newest_day) == "final"),
+        )
+
     def _complete_sessions(self, read: DaySpan) -> list[dict[str, Any]]:
-        within_day, opening = defaultdict(list), defaultdict(dict)
+        within_day: dict[int, list[str]] = defaultdict(list)
+        opening: dict[int, dict[date, str]] = defaultdict(dict)
         for row in self.written:
             if row["table"] == WITHIN_DAY:
                 within_day[row["bucket"]].append(row["path"])
@@ -205,7 +214,7 @@ class _Pass:
         ]
         if not orders:
             return []
-        schemas = {table: table_schema(self.catalogue, table) for table in TABLES}
+        schemas: dict[str, pa.Schema] = {table: table_schema(self.catalogue, table) for table in TABLES}
         joiner = ChainJoiner(self.storage, schemas, self.catalogue.action_kinds, self.catalogue.session_gap // MICROSECOND)
         return collected(complete_sessions(self.spark, joiner, orders))
 
@@ -246,13 +255,14 @@ class _Pass:
     def _refuse_losses(self, builds: Iterable[DayBuild], rows: Iterable[LandedDay]) -> None:
         """A build that does not hold every event never becomes current, whatever lost it."""
         landed = {(row.log, row.day): row.rows for row in rows}
-        impression = self.catalogue.of_role("impression")
+        impression, kinds_logged = self.catalogue.of_role("impression"), self.catalogue.action_kinds
         for build in builds:
-            found = [(f"actions of kind {kind}", build.counts.kinds.get(kind, 0), kind) for kind in self.catalogue.action_kinds]
+            kinds = build.counts.kinds
+            found: list[tuple[str, int, str | None]] = [(f"actions of kind {kind}", kinds.get(kind, 0), kind) for kind in kinds_logged]
             found += [("impression_outcomes", build.rows("impression_outcomes"), impression.name)] if impression else []
             found += [("actions", build.rows("actions"), None)]
             for what, count, kind in found:
-                expected = sum(landed.get((log, build.day), 0) for log in (self.catalogue.action_kinds if kind is None else (kind,)))
+                expected = sum(landed.get((log, build.day), 0) for log in (kinds_logged if kind is None else (kind,)))
                 if count != expected:
                     raise Conflict(
                         f"the build has {count:,} {what} of {expected:,} events",

@@ -117,22 +117,6 @@ class DayFile:
         return [{"path": self._path, "rows": self.rows, "bytes": self._storage.sizes([self._path])[0]}]
 
 
-class OutcomePlace:
-    """A day and bucket of `impression_outcomes`."""
-
-    def __init__(self, storage: Storage, folder: str, schema: pa.Schema, day: date, bucket: int, unfinished: ExitStack) -> None:
-        self._day = day
-        self._file = DayFile(storage, file_path(folder, "impression_outcomes", day, bucket), schema, unfinished)
-
-    def add(self, rows: pa.RecordBatch) -> None:
-        """Takes the next rows."""
-        self._file.add(rows)
-
-    def finish(self) -> list[dict[str, Any]]:
-        """Completes the file."""
-        return [{"table": "impression_outcomes", "day": self._day.isoformat(), **found} for found in self._file.finish()]
-
-
 def as_microseconds(times: pa.Array) -> np.ndarray:
     """Times without nulls as int64 microseconds since 1970."""
     return times.cast(TIMESTAMP).cast(pa.int64()).to_numpy(zero_copy_only=False)

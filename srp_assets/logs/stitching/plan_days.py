@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from datetime import date
 from typing import Any
 
 import grpc
@@ -12,11 +11,11 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from srp_assets.errors import Unavailable
-from srp_assets.logs.stitching.day_files import OutcomePlace, manifests, place_kernel
+from srp_assets.logs.stitching.day_files import manifests, place_kernel
 from srp_assets.logs.stitching.day_sessions import ActionFiles
+from srp_assets.logs.stitching.outcome_place import OutcomeFiles
 from srp_assets.logs.stitching.session_chains import ChainJoiner, ChainOrder
 from srp_assets.warehouse.plan_build import cause_of
-from srp_assets.warehouse.storage import Storage
 
 MANIFEST_DDL = "manifest string"
 
@@ -28,15 +27,11 @@ def write_actions(actions: DataFrame, files: ActionFiles, buckets: int) -> DataF
     return ordered.mapInArrow(place_kernel(files.place), MANIFEST_DDL)
 
 
-def write_outcomes(outcomes: DataFrame, storage: Storage, folder: str, schema: pa.Schema, buckets: int) -> DataFrame:
-    """Writes outcomes in the order of their events, into a file for each day and bucket of traces, when the frame is collected."""
-    placed = outcomes.withColumns({"_day": F.to_date("event_time"), "_bucket": bucket_of("trace_id", buckets)})
+def write_outcomes(outcomes: DataFrame, files: OutcomeFiles, buckets: int) -> DataFrame:
+    """Writes labelled impressions in the order of their events, into a file for each day and bucket of traces, when it is collected."""
+    placed = outcomes.withColumn("_bucket", bucket_of("trace_id", buckets))
     ordered = placed.repartition("_day", "_bucket").sortWithinPartitions("_day", "_bucket", "event_time", "event_id")
-
-    def place(day: date, bucket: int, unfinished: Any) -> OutcomePlace:
-        return OutcomePlace(storage, folder, schema, day, bucket, unfinished)
-
-    return ordered.mapInArrow(place_kernel(place), MANIFEST_DDL)
+    return ordered.mapInArrow(place_kernel(files.place), MANIFEST_DDL)
 
 
 def bucket_of(column: str, buckets: int) -> F.Column:

@@ -1,8 +1,7 @@
 """Stitching in Spark: events of all logs become actions with their context, and impressions with what came of them.
 
-The rules are those of `reference.py`. All that shares a trace is brought together once and ordered in time; running windows then carry the
-last request, the last impression and the last credited click along each trace, so nothing is joined row by row. Only steps that know no
-trace are brought together a second time, by user and item.
+The rules are those of `reference.py`. All that shares a trace is brought together once, and a kernel finds what belongs to what. Only steps
+that know no trace are brought together a second time, by user and item, with the little that they may belong to.
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,19 +9,21 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import reduce
 
+import pyarrow as pa
 from pyspark.sql import Column, DataFrame, SparkSession, Window, WindowSpec
 from pyspark.sql import functions as F
 
 from srp_assets.logs.catalogue import Log, LogCatalogue
 from srp_assets.logs.registry import LandedFiles
-from srp_assets.logs.schema import LANDED_AT, ROLE_COLUMNS, Role, outcomes_schema
+from srp_assets.logs.schema import LANDED_AT, ROLE_COLUMNS, Role
 from srp_assets.logs.spans import DaySpan
+from srp_assets.logs.stitching.trace_kernel import CLICK, IMPRESSION, REQUEST, STEP, Rules, TraceKernel
 from srp_assets.warehouse.catalogue import Column as DeclaredColumn
 from srp_assets.warehouse.plan_types import SPARK_TYPES, quoted
+from srp_assets.warehouse.schema import ARROW_TYPES, TIMESTAMP
 from srp_assets.warehouse.storage import Storage
 
-REQUEST, IMPRESSION, CLICK, STEP = range(4)
-"""What comes first of what happens at the same time."""
+MICROSECOND = timedelta(microseconds=1)
 
 RANKS: Mapping[Role, int] = {"request": REQUEST, "impression": IMPRESSION, "click": CLICK, "step": STEP}
 
@@ -58,14 +59,20 @@ def events_of_logs(catalogue: LogCatalogue, logs: Mapping[str, DataFrame]) -> Da
 
 
 def _unified(catalogue: LogCatalogue, log: Log, frame: DataFrame) -> DataFrame:
-    declared: dict[str, DeclaredColumn] = {name: column for columns in ROLE_COLUMNS.values() for name, column in columns.items()}
-    declared |= catalogue.context_columns
-    shared = ("event_id", "event_time", "arrival_time", "trace_id", "item_id", *catalogue.context_columns, *OWN_COLUMNS)
+    declared = _declared(catalogue)
     columns = [
         (F.col(quoted(name)) if name in log.columns else F.lit(None)).cast(SPARK_TYPES[declared[name].value_type]).alias(name)
-        for name in shared
+        for name in _shared_columns(catalogue)
     ]
     return frame.select(*columns, F.lit(log.name).alias("kind"), F.lit(RANKS[log.role]).alias("_rank"))
+
+
+def _shared_columns(catalogue: LogCatalogue) -> tuple[str, ...]:
+    return ("event_id", "event_time", "arrival_time", "trace_id", "item_id", *catalogue.context_columns, *OWN_COLUMNS)
+
+
+def _declared(catalogue: LogCatalogue) -> dict[str, DeclaredColumn]:
+    return {name: column for columns in ROLE_COLUMNS.values() for name, column in columns.items()} | catalogue.context_columns
 
 
 @dataclass(frozen=True)
@@ -99,30 +106,44 @@ def credited_events(catalogue: LogCatalogue, events: DataFrame, rows: int) -> Cr
 
 
 def _by_trace(catalogue: LogCatalogue, events: DataFrame) -> DataFrame:
-    context = list(catalogue.context_columns)
-    of_trace = _running("trace_id")
-    request = F.last(F.when(_is(REQUEST), F.struct("event_time", *context)), ignorenulls=True).over(of_trace)
-    frame = events.withColumn("_request", request).where(F.col("_rank") != REQUEST)
-    impression = catalogue.of_role("impression")
-    frame = frame.withColumn("_has_request", _within("_request.event_time", impression.window if impression else timedelta(0)))
-    shown_context = {
-        name: F.when(_is(IMPRESSION), F.when(F.col("_has_request"), F.col(f"_request.{quoted(name)}"))).otherwise(F.col(quoted(name)))
-        for name in context
-    }
-    orphan = F.when(_is(IMPRESSION) & ~F.col("_has_request"), F.lit("without_request"))
-    if catalogue.of_role("request") is None:
-        orphan = F.lit(None).cast("string")
-    frame = frame.withColumns({**shown_context, "orphan": orphan}).drop("_request", "_has_request")
+    kernel = trace_kernel(catalogue)
+    return events.mapInArrow(kernel.run, _ddl(kernel.schema))
 
-    of_item = _running("trace_id", "item_id")
-    click = catalogue.of_role("click")
-    shown = F.last(F.when(_is(IMPRESSION), _as_credit(catalogue)), ignorenulls=True).over(of_item)
-    frame = frame.withColumn("_shown", shown)
-    of_click = F.when(_is(CLICK) & _within("_shown.impression_time", click.window if click else timedelta(0)), F.col("_shown"))
-    frame = frame.withColumn("_of_click", of_click)
-    frame = frame.withColumn("_clicked", F.last("_of_click", ignorenulls=True).over(of_item))
-    frame = frame.withColumn("_credit", F.coalesce(F.col("_of_click"), _step_credit(catalogue)))
-    return _with_orphans(catalogue, frame).drop("_shown", "_of_click", "_clicked")
+
+def trace_kernel(catalogue: LogCatalogue) -> TraceKernel:
+    """The kernel that finds what belongs to what along the traces of a catalogue's logs."""
+    impression, click, has_requests = catalogue.of_role("impression"), catalogue.of_role("click"), catalogue.of_role("request") is not None
+    rules = Rules(
+        impression_window=impression.window // MICROSECOND if impression and has_requests else None,
+        click_window=click.window // MICROSECOND if click else 0,
+        steps={name: (catalogue.logs[name].window // MICROSECOND, catalogue.logs[name].after == "click") for name in catalogue.steps},
+        context=tuple(catalogue.context_columns),
+    )
+    orphans = {name: f"without_{catalogue.logs[name].after}" for name in catalogue.steps}
+    orphans |= {log.name: lacks for log, lacks in ((impression, "without_request"), (click, "without_impression")) if log}
+    return TraceKernel(rules, orphans, _traced_schema(catalogue))
+
+
+def _traced_schema(catalogue: LogCatalogue) -> pa.Schema:
+    """What is known of an impression, click or step once it is stitched."""
+    declared = _declared(catalogue)
+    own = [pa.field(name, ARROW_TYPES[declared[name].value_type]) for name in _shared_columns(catalogue)]
+    own += [pa.field("kind", pa.string()), pa.field("_rank", pa.int32()), pa.field("orphan", pa.string())]
+    credit = [pa.field("impression_id", pa.string()), pa.field("impression_time", TIMESTAMP), pa.field("trace_id", pa.string())]
+    credit += [pa.field(name, ARROW_TYPES[column.value_type]) for name, column in catalogue.context_columns.items()]
+    credit += [pa.field("position", pa.int64()), pa.field("price", pa.float64())]
+    return pa.schema([*own, pa.field("_credit", pa.struct(credit))])
+
+
+def _ddl(schema: pa.Schema) -> str:
+    """A schema as Spark writes it."""
+    return ", ".join(f"{quoted(field.name)} {_spark_type(field.type)}" for field in schema)
+
+
+def _spark_type(type_: pa.DataType) -> str:
+    if pa.types.is_struct(type_):
+        return f"struct<{', '.join(f'{quoted(field.name)}: {_spark_type(field.type)}' for field in type_)}>"
+    return next(spark for name, spark in SPARK_TYPES.items() if ARROW_TYPES[name] == type_) if type_ != pa.int32() else "int"
 
 
 def _untraced(catalogue: LogCatalogue, events: DataFrame, traced: DataFrame, partitions: int) -> DataFrame:
@@ -133,7 +154,7 @@ def _untraced(catalogue: LogCatalogue, events: DataFrame, traced: DataFrame, par
         shown = traced.where(_is(IMPRESSION)).withColumn("_credit", _as_credit(catalogue))
         touches = touches.unionByName(shown)
     touches = touches.withColumn("user_id", F.col("_credit.user_id"))
-    known = steps.where(F.col("user_id").isNotNull()).withColumn("_credit", F.lit(None).cast(traced.schema["_credit"].dataType))
+    known = steps.where(F.col("user_id").isNotNull()).withColumn("_credit", _no_credit(catalogue))
     together = known.unionByName(touches.where(F.col("user_id").isNotNull())).repartition(partitions, "user_id", "item_id")
     of_item = _running("user_id", "item_id")
     together = together.withColumns(
@@ -143,9 +164,7 @@ def _untraced(catalogue: LogCatalogue, events: DataFrame, traced: DataFrame, par
         }
     )
     found = _with_orphans(catalogue, together.where(_is(STEP)).withColumn("_credit", _step_credit(catalogue))).drop("_shown", "_clicked")
-    keyless = steps.where(F.col("user_id").isNull()).withColumns(
-        {"orphan": F.lit("without_key"), "_credit": F.lit(None).cast(traced.schema["_credit"].dataType)}
-    )
+    keyless = steps.where(F.col("user_id").isNull()).withColumns({"orphan": F.lit("without_key"), "_credit": _no_credit(catalogue)})
     return found.unionByName(keyless)
 
 
@@ -168,6 +187,11 @@ def _as_credit(catalogue: LogCatalogue) -> Column:
     """An impression as what clicks and steps are credited to."""
     credit = [F.col("event_id").alias("impression_id"), F.col("event_time").alias("impression_time"), F.col("trace_id")]
     return F.struct(*credit, *[F.col(quoted(name)) for name in catalogue.context_columns], F.col("position"), F.col("price"))
+
+
+def _no_credit(catalogue: LogCatalogue) -> Column:
+    """A null of the type of `_as_credit` (asking Spark for the type would have it plan everything before)."""
+    return F.lit(None).cast(_spark_type(_traced_schema(catalogue).field("_credit").type))
 
 
 def _step_credit(catalogue: LogCatalogue) -> Column:
@@ -211,45 +235,28 @@ def actions(catalogue: LogCatalogue, credited: DataFrame, days: DaySpan) -> Data
     )
 
 
-def outcomes(catalogue: LogCatalogue, credited: DataFrame, days: DaySpan, final_days: Iterable[str]) -> DataFrame:
-    """The rows of `logs/impression_outcomes` of some days.
+def outcomes(credited: DataFrame, days: DaySpan) -> DataFrame:
+    """The impressions of some days, and beside them what is credited to them, with the `_day` of the impression and its trace.
 
-    Args:
-        catalogue: the declaration.
-        credited: of `credited_events`.
-        days: of the impressions.
-        final_days: the days whose labels are final.
+    An impression has no `_impression_id`, anything else the id of its impression.
     """
-    click = catalogue.of_role("click")
-    kinds = {**({"click": click.name} if click else {}), **{step: step for step in catalogue.steps}}
-    found = [
-        F.min(F.when(F.col("kind") == log, F.struct("event_time", "event_id", "dwell_seconds"))).alias(f"_{label}")
-        for label, log in kinds.items()
-    ]
-    found += [F.sum(F.when(F.col("kind") == step, F.col("amount"))).alias(f"_{step}_amount") for step in catalogue.steps]
-    shown = credited.where(_is(IMPRESSION) & _happened_in(days)).withColumn("arrival_time", F.coalesce("arrival_time", "event_time"))
-    shown = shown.withColumn("explored", F.coalesce("explored", F.lit(False))).drop("_credit", "amount", "quantity", "dwell_seconds")
-    if found:
-        of_impression = [F.col("_credit.trace_id").alias("trace_id"), F.col("_credit.impression_id").alias("event_id")]
-        credits = credited.where(F.col("_credit").isNotNull()).groupBy(*of_impression).agg(*found)
-        shown = shown.join(credits, ["trace_id", "event_id"], "left")
-    labelled = shown.withColumns(
-        {name: column for label in ("click", *catalogue.steps) for name, column in _label(label, label in kinds).items()}
+    shown = credited.where(_is(IMPRESSION) & _happened_in(days)).withColumns(
+        {
+            "arrival_time": F.coalesce("arrival_time", "event_time"),
+            "explored": F.coalesce("explored", F.lit(False)),
+            "_impression_id": F.lit(None).cast("string"),
+            "_day": F.to_date("event_time"),
+        }
     )
-    state = F.when(F.to_date("event_time").cast("string").isin(list(final_days)), F.lit("final")).otherwise(F.lit("provisional"))
-    return labelled.withColumn("label_state", state).select(*[F.col(quoted(name)) for name in outcomes_schema(catalogue).names])
-
-
-def _label(label: str, is_logged: bool) -> dict[str, Column]:
-    """What an outcome says of the click or of a step; nothing happened where there is no log of it."""
-    first = F.col(f"_{label}") if is_logged else F.lit(None).cast("struct<event_time: timestamp, event_id: string, dwell_seconds: double>")
-    time = first["event_time"]
-    columns = {
-        "clicked" if label == "click" else label: first.isNotNull(),
-        f"{label}_time": time,
-        f"{label}_delay_seconds": (F.unix_micros(time) - F.unix_micros("event_time")) / F.lit(1e6),
-    }
-    return columns | ({"dwell_seconds": first["dwell_seconds"]} if label == "click" else {f"{label}_amount": F.col(f"_{label}_amount")})
+    follows = credited.where(F.col("_credit").isNotNull()).withColumns(
+        {
+            "trace_id": F.col("_credit.trace_id"),
+            "_impression_id": F.col("_credit.impression_id"),
+            "_day": F.to_date("_credit.impression_time"),
+        }
+    )
+    first, last = (F.lit(text).cast("date") for text in days.as_texts())
+    return shown.unionByName(follows.where(F.col("_day").between(first, last))).drop("_credit", "orphan", "_rank", "quantity")
 
 
 def _happened_in(days: DaySpan) -> Column:

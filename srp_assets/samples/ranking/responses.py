@@ -87,7 +87,7 @@ def _impressions(world: RankingWorld, requests: Requests) -> Impressions:
     request = np.repeat(np.arange(count), POSITIONS)
     position = np.tile(np.arange(1, POSITIONS + 1), count)
     numbers = requests.numbers[request] * POSITIONS + position - 1
-    pool = _pool(world, requests, request, numbers)
+    pool = pools(world, requests, request, numbers)
     probabilities = _policy(world, requests, request, pool)
     draws = world.draws("impression")
     explored = draws.chance("explored", numbers, EXPLORATION)
@@ -110,7 +110,7 @@ def _impressions(world: RankingWorld, requests: Requests) -> Impressions:
     )
 
 
-def _pool(world: RankingWorld, requests: Requests, request: Ids, numbers: Ids) -> Ids:
+def pools(world: RankingWorld, requests: Requests, request: Ids, numbers: Ids) -> Ids:
     """The items among which the policy chooses, shape (impressions, POOL): mostly of the query's category, popular ones more often.
 
     No item is in the pools of two places of a page; which items a place may show changes with the request.
