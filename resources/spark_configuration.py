@@ -65,6 +65,7 @@ def _options(settings: Settings, folder: Path, temporary: Path, port: int) -> di
         "spark.connect.grpc.binding.address": "127.0.0.1",
         "spark.connect.grpc.binding.port": str(port),
         "spark.python.worker.reuse": "true",
+        "spark.python.daemon.module": "resources.spark_daemon",
         # By rows alone, long texts would fill a worker's memory.
         "spark.sql.execution.arrow.maxBytesPerBatch": str(ARROW_BATCH_BYTES),
         "spark.sql.adaptive.enabled": "true",

@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
+import pyarrow as pa
 import pytest
 from pydantic import ValidationError
 
@@ -235,6 +236,19 @@ def test_functions_run_in_this_python_with_this_package(spark) -> None:
         return f"{sys.executable} {os.environ['RAYON_NUM_THREADS']} {srp_assets.__name__}"
 
     assert spark.range(1).select(whereabouts("id")).first()[0] == f"{sys.executable} 1 srp_assets"
+
+
+def test_a_worker_sets_aside_what_it_keeps_before_each_task(spark) -> None:
+    """Else pyspark's own workers look through all of it after each task."""
+
+    def frozen(batches):
+        import gc
+
+        for _ in batches:
+            yield pa.RecordBatch.from_pydict({"frozen": [gc.get_freeze_count()], "tracked": [len(gc.get_objects())]})
+
+    answers = [spark.range(0, 4, 1, 4).mapInArrow(frozen, "frozen bigint, tracked bigint").toArrow().to_pylist() for _ in range(2)]
+    assert all(row["frozen"] > row["tracked"] for row in answers[1])
 
 
 def test_a_process_has_one_session_and_isolated_ones(spark_server_settings: Settings, server: ServerState) -> None:
