@@ -67,7 +67,7 @@ def logs_sensors(catalogue: LogCatalogue) -> list[dg.SensorDefinition]:
     return [reopened_days]
 
 
-def logs_schedules(settings: Settings, catalogue: LogCatalogue, jobs: list[Any]) -> list[Any]:
+def logs_schedules(settings: Settings, jobs: list[Any]) -> list[Any]:
     """The daily path, for homes whose logs come by day, and the retention."""
 
     @dg.op

@@ -76,7 +76,7 @@ def _with_logs(everything: dg.Definitions, settings: Settings, declared: Path, p
         assets=logs_assets(settings, catalogue, progress=progress),
         asset_checks=logs_checks(settings, catalogue),
         jobs=jobs,
-        schedules=logs_schedules(settings, catalogue, jobs),
+        schedules=logs_schedules(settings, jobs),
         sensors=logs_sensors(catalogue),
     )
     merged = dg.Definitions.merge(everything, ranking)
