@@ -79,8 +79,8 @@ def _build(layout: "Layout", since: datetime | None, before: datetime | None, *,
     if as_json:
         answer({"built": built})
     elif any(built.values()):
-        for kind, days in built.items():
-            say(f"{kind}: {len(days):,} days" + (f" from {days[0]} to {days[-1]}" if days else ""))
+        for name, days in built.items():
+            say(f"{name}: {len(days):,} days" + (f" from {days[0]} to {days[-1]}" if days else ""))
     else:
         say("everything is built from the current logs")
     return OK
