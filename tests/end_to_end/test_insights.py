@@ -81,7 +81,7 @@ def test_what_analysts_do_after_a_task(settings_with_spark: Settings, tmp_path: 
     assert counted(found["periods"]) == {("2024-01",): 2, ("2024-02",): 1}
     metrics = {metric["column"]: metric for metric in found["metrics"]}
     assert {bucket["label"]: bucket["cases"] for bucket in metrics["view_count"]["buckets"] if bucket["cases"]} == {
-        "10 to 99": 1,
+        "below 100": 1,
         "100 to 999": 1,
     }
     assert metrics["view_count"]["missing"] == 1

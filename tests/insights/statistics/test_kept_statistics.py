@@ -1,6 +1,7 @@
 """Statistics of whole batches, counted in Spark from the cases of real runs, against the reference over what the naive evaluator finds."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -19,6 +20,7 @@ from srp_assets.insights.statistics.exemptions import EXEMPTIONS_OF
 from srp_assets.insights.statistics.keeping import KeptStatistics, bring_up_to_date
 from srp_assets.insights.statistics.model import TaskStatistics
 from srp_assets.insights.statistics.over_time import strategy_statistics
+from srp_assets.insights.statistics.silencing import SWITCHED_OFF
 from srp_assets.recall import registry
 from srp_assets.recall.batch import TaskSpec
 from srp_assets.recall.claims import claim_window
@@ -35,7 +37,7 @@ from srp_assets.wordlists.resolved import ExemptGroup, ResolvedList
 from support.built_world import BuiltWorld
 from support.generators import Ingest, batches, ingests
 from support.growing_world import GrowingWorld
-from support.recall import add_task, later
+from support.recall import add_task
 from support.world import post
 
 if TYPE_CHECKING:
@@ -228,9 +230,16 @@ def test_after_a_refill_only_its_task_is_counted_again(
     world.run([sharks("followed"), sharks("left")])
     batch_id = world.task("left").batch_id or ""
     first = bring_up_to_date(world.workshop, batch_id)
-    world.land([Ingest("aurora", {"post": [post(1, title="nothing", updated_at=later(0)), post(4, title="shark", month=2)]})])
+    world.land(
+        [
+            Ingest(
+                "aurora", {"post": [post(1, title="nothing", updated_at=datetime(2024, 1, 9, tzinfo=UTC)), post(4, title="shark", month=2)]}
+            )
+        ]
+    )
     world.build()
     refill_tasks(world.workshop, ["followed"])
+    assert [case["id"] for case in world.cases("followed")] == ["2", "4"]
     with world.engine.connect() as connection:
         assert list(uncounted_batches(connection)) == [batch_id]
     counted: list[list[str]] = []
@@ -254,6 +263,9 @@ def test_after_a_refill_only_its_task_is_counted_again(
     assert [(other.task_id, other.shared) for other in followed.shared] == [("left", 1)]
     for found in (followed, left):
         assert [(silenced.cases, [case["id"] for case in silenced.samples]) for silenced in found.silenced] == [(1, ["3"])]
+    off = replace(world.workshop, settings=world.workshop.settings.model_copy(update={"statistics_exemptions": False}))
+    world.run([sharks("quick")])
+    assert bring_up_to_date(off, world.task("quick").batch_id or "").tasks["quick"].silenced_unknown == SWITCHED_OFF
     # Statistics outlive the cases, their samples and their keys do not.
     assert world.storage.exists(f"{first.folder}/tallies.parquet")  # whoever began to read them reads on
     world.storage.delete_tree(f"cases/{batch_id}")
