@@ -5,7 +5,7 @@ import pytest
 
 from srp_assets.features.automatic.selection import Evidence, Rules, Sample, encoded, information_of, select, standard_ranks
 
-ROWS = 1_500
+ROWS = 2_000
 
 
 def made_up(seed: int = 0) -> Sample:
@@ -74,16 +74,20 @@ def test_a_text_never_reads_its_own_label() -> None:
     training = np.array([True, True, True, True, False, False])
     values = np.array(["only", "a", "a", None, "only", "new"], dtype=object)
     found = encoded(values, labels, training)
-    mean, strength = 0.5, 20.0
-    expected = [
-        mean,
-        (1 + mean * strength) / (1 + strength),
-        mean * strength / (1 + strength),
-        np.nan,
-        (1 + mean * strength) / (1 + strength),
-        mean,
-    ]
+    # Each of the four training rows is a fold of its own here; later rows know all four.
+    expected = [1 / 3, (1 + 20 * 2 / 3) / 21, (20 / 3) / 21, np.nan, (1 + 10) / 21, 0.5]
     np.testing.assert_allclose(found, expected)
+
+
+def test_the_encoding_of_a_text_says_nothing_where_the_text_says_nothing() -> None:
+    random = np.random.default_rng(7)
+    labels = random.integers(0, 2, ROWS)
+    training = np.arange(ROWS) < ROWS * 0.7
+    text = np.array(["a", "b"], dtype=object)[random.integers(0, 2, ROWS)]
+    found = encoded(text, labels, training)[training]
+    for value in np.unique(found):
+        # Whoever knows the encoding knows hardly more than chance about the label.
+        assert 0.3 < labels[training][found == value].mean() < 0.7
 
 
 def test_ranks_give_spearmans_correlation() -> None:
