@@ -1,5 +1,6 @@
 """Partial sums as builds in the registry: what is stale, what replaces what, and that late events change only their own day."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ import pyarrow.dataset as ds
 import pytest
 from sqlalchemy import Engine
 
-from srp_assets.errors import Conflict, Unavailable
+from srp_assets.errors import Conflict, InvalidInput, Unavailable
 from srp_assets.features.aggregation.layout import Layout, layout_of
 from srp_assets.features.building.days import Places, bring_up_to_date, delete_old_builds, partial_files, stale_days, version_files
 from srp_assets.features.declaration.definitions import Definitions
@@ -174,6 +175,14 @@ def test_the_landed_versions_of_an_entity_are_found(layout: Layout, engine: Engi
         assert version_files(connection, places, layout, 0)["item"].paths == ()
     assert sum(places.warehouse.rows(path) for path in found["item"].paths) == 2
     assert (found["item"].updated_at, found["item"].without) == ("updated_at", "moved_to")
+
+
+def test_an_attribute_that_its_entity_has_not_is_refused(layout: Layout, engine: Engine, places: Places) -> None:
+    item = CATALOGUE.entities["item"]
+    columns = {name: column for name, column in item.columns.items() if name != "list_price"}
+    smaller = CATALOGUE.model_copy(update={"entities": {"item": item.model_copy(update={"columns": columns})}})
+    with engine.connect() as connection, pytest.raises(InvalidInput, match="entity 'item' has no column 'list_price'"):
+        version_files(connection, replace(places, catalogue=smaller), layout, 0)
 
 
 def test_days_whose_actions_are_not_built_are_refused(layout: Layout, engine: Engine, places: Places) -> None:

@@ -15,16 +15,17 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, Engine
 
-from srp_assets.errors import Conflict
+from srp_assets.errors import Conflict, InvalidInput, nearest
 from srp_assets.features.aggregation.layout import Layout
 from srp_assets.features.building.files import PartialFiles, VersionFiles, Written
 from srp_assets.features.building.plan_impressions import write_impressions
 from srp_assets.features.building.plan_partials import DayOfEvents, build_partials
 from srp_assets.features.building.plan_windows import write_windows
+from srp_assets.features.declaration.model import AttributeSource
 from srp_assets.features.registry import FeatureBuild, Table, current_builds, forget_builds, record_builds, retired_builds
 from srp_assets.logs.tables import BuiltDay, built_days
 from srp_assets.progress import Progress
-from srp_assets.warehouse.catalogue import Catalogue
+from srp_assets.warehouse.catalogue import Catalogue, Entity
 from srp_assets.warehouse.registry import landed_periods, landing_files, last_ingest, products
 from srp_assets.warehouse.storage import Storage
 
@@ -232,16 +233,28 @@ def _refuse_losses(impressions: Mapping[str, int], written: Mapping[int, Sequenc
 
 
 def version_files(connection: Connection, places: Places, layout: Layout, through: int) -> dict[str, VersionFiles]:
-    """The landed versions of the entities that attributes are taken from; a source that the catalogue has no entity for has none."""
+    """The landed versions of the entities that attributes are taken from; a source that the catalogue has no entity for has none.
+
+    Raises:
+        InvalidInput: if such an entity has not a column that an attribute is declared to be.
+    """
     found = {}
-    for name in layout.definitions.attributes:
+    for name, source in layout.definitions.attributes.items():
         if name in places.catalogue.entities:
             entity = places.catalogue.entities[name]
+            _refuse_unknown_columns(name, source, entity)
             keys = [(name, product, period) for product in products(connection) for period in landed_periods(connection, name, product)]
             paths = tuple(path for files in landing_files(connection, keys, through).values() for path in files)
             order = (LANDED_AT, "row_hash")
             found[name] = VersionFiles(places.warehouse, paths, entity.updated_at or LANDED_AT, "moved_to", order)
     return found
+
+
+def _refuse_unknown_columns(name: str, source: AttributeSource, entity: Entity) -> None:
+    for column in (source.key, *(attribute.column for attribute in source.columns.values())):
+        if column not in entity.columns:
+            remedy = nearest(column, entity.columns)
+            raise InvalidInput(f"entity {name!r} has no column {column!r}", where=f"attributes.{name}", remedy=remedy)
 
 
 def partial_files(connection: Connection, places: Places, layout: Layout, first_day: str, last_day: str) -> PartialFiles:
