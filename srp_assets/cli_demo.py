@@ -92,6 +92,8 @@ def _world(home: Home, rows: int, seed: int) -> "World":
     import sqlalchemy as sa
 
     from srp_assets.samples.demo import CATALOGUE
+    from srp_assets.samples.ranking.landing import source_of
+    from srp_assets.samples.ranking.world import RankingWorld
     from srp_assets.samples.world import World
     from srp_assets.warehouse.catalogue import load_catalogue
     from srp_assets.warehouse.registry import ingest
@@ -102,7 +104,8 @@ def _world(home: Home, rows: int, seed: int) -> "World":
     world = World(rows, seed)
     with home.engine.connect() as connection:
         landed = connection.execute(sa.select(ingest.c.reader, ingest.c.source).where(ingest.c.state == "committed")).all()
-    others = [row.source for row in landed if not row.source.startswith((_source(world), str(_folder(home))))]
+    own = (_source(world), str(_folder(home)), source_of(RankingWorld(rows, seed)))
+    others = [row.source for row in landed if not row.source.startswith(own)]
     if others:
         raise Conflict(f"this home already holds other data: {others[0]}", where=str(home.settings.home_folder), remedy=remedy)
     return world
@@ -119,8 +122,12 @@ def _folder(home: Home) -> Any:
 def _land(home: Home, world: "World", report: "Report") -> tuple[dict[str, int], dict[str, int]]:
     """Lands the world; rejects as they were found and as they were planted. Landing it again changes nothing."""
     from srp_assets.samples.landing import land_world
+    from srp_assets.samples.ranking.catalogue_items import land_items
+    from srp_assets.samples.ranking.world import RankingWorld
 
     landed = land_world(home.engine, home.storage, home.catalogue, world, _folder(home), progress=lambda step, done: report(step, done, 0))
+    # What the shop of the second half offers; features of its logs will ask for it.
+    land_items(home.engine, home.storage, home.catalogue, RankingWorld(world.rows, world.seed))
     return dict(sorted(landed.rejected.items())), dict(sorted(landed.planted_rejects.items()))
 
 

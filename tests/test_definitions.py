@@ -17,9 +17,11 @@ def test_keys_of_all_assets(definitions: dg.Definitions) -> None:
         "warehouse/post",
         "warehouse/comment",
         "warehouse/user",
+        "warehouse/item",
         "wordlists/post_hits",
         "wordlists/comment_hits",
         "wordlists/user_hits",
+        "wordlists/item_hits",
         "recall/cases",
         "insights/statistics",
         "insights/reports",
@@ -47,8 +49,8 @@ def test_every_asset_has_a_blocking_check(definitions: dg.Definitions) -> None:
         assert node.description, key
         if node.blocking:
             blocking.setdefault(key.asset_key.to_user_string(), set()).add(key.name)
-    tables = {f"warehouse/{entity}": {"ledger", "schema"} for entity in ("post", "comment", "user")}
-    hits = {f"wordlists/{entity}_hits": {"rows"} for entity in ("post", "comment", "user")}
+    tables = {f"warehouse/{entity}": {"ledger", "schema"} for entity in ("post", "comment", "user", "item")}
+    hits = {f"wordlists/{entity}_hits": {"rows"} for entity in ("post", "comment", "user", "item")}
     insights = {"insights/statistics": {"accounted"}, "insights/reports": {"self_contained"}}
     logs = {"logs/actions": {"ledger", "schema"}, "logs/impression_outcomes": {"schema"}, "logs/sessions": {"schema"}}
     features = {f"features/{table}": {"built_from_current"} for table in ("partials", "windows", "impressions")}
@@ -58,7 +60,7 @@ def test_every_asset_has_a_blocking_check(definitions: dg.Definitions) -> None:
 
 def test_cases_come_from_every_table_and_the_hits_beside_it(definitions: dg.Definitions) -> None:
     node = definitions.resolve_asset_graph().get(dg.AssetKey(["recall", "cases"]))
-    entities = ("post", "comment", "user")
+    entities = ("post", "comment", "user", "item")
     assert {key.to_user_string() for key in node.parent_keys} == {
         *(f"warehouse/{entity}" for entity in entities),
         *(f"wordlists/{entity}_hits" for entity in entities),
