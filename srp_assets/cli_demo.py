@@ -42,9 +42,9 @@ def demo_command(rows: int, seed: int, as_json: bool) -> int:
     """Run the main job on the generated sample world and compare every task with what was planted.
 
     Generates a content platform of two products, lands it, builds its tables through Dagster, applies examples/sample, submits a task for
-    each of its strategies, lets the sensor merge them into one batch, and runs it. Then the logs of a generated shop are landed and stitched.
-    Exit code 1 if any task or any figure of the logs differs from the planted truth. In a home that holds the world already, only the tasks
-    run anew.
+    each of its strategies, lets the sensor merge them into one batch, and runs it. Then the logs of a generated shop are landed and
+    stitched. Exit code 1 if any task or any figure of the logs differs from the planted truth. In a home that holds the world already, only
+    the tasks run anew.
     """
     from srp_assets.console import hint, progress, say
 
