@@ -15,9 +15,10 @@ from srp_assets.warehouse.scan_units import spread
 from srp_assets.warehouse.storage import Storage
 
 UNIT_ROWS = 250_000
-"""Cases that are counted in one go: a large file is shared by several workers (arbitrary: about a second of work)."""
+"""Cases that are counted in one go: a large file is shared by several workers (arbitrary: two or three seconds of work)."""
 
 ROWS_AT_ONCE = 131_072
+"""Cases that a worker holds at once: without their texts, tens of megabytes."""
 
 
 class CaseSource(NamedTuple):
