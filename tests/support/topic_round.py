@@ -38,7 +38,7 @@ LIST, KEY, TASK = "topic", "topic@1", "t-round"
 class TopicRound:
     """A task that looks for a third of a topic's words, among so many texts of one seed."""
 
-    def __init__(self, catalogue: Catalogue, product: str, seed: int, *, texts: int = 5_000, also: Sequence[str] = ()) -> None:
+    def __init__(self, catalogue: Catalogue, product: str, seed: int, *, texts: int = 8_000, also: Sequence[str] = ()) -> None:
         self.catalogue, self.product, self.seed = catalogue, product, seed
         self.planted: TopicTexts = topic_texts(product, texts, seed)
         known = np.random.default_rng(seed).choice(self.planted.words, len(self.planted.words) // 3, replace=False)
@@ -95,7 +95,7 @@ class TopicRound:
         shown = {case: texts[int(case.id)].as_py() for case in marks.newest}
         return Evidence(marks, self.use, retrieved, background, shown, cases_by_word(self.case_words, LIST))
 
-    def marks(self, size: int, controls: int, *, share: float = 0.3) -> tuple[TaskMarks, pa.Array]:
+    def marks(self, size: int, controls: int, *, share: float = 0.5) -> tuple[TaskMarks, pa.Array]:
         """A sheet that is drawn, and marked by the truth; and the background."""
         findings = self.trial((), share=share)
         background = pa.array([text for row in findings.background for _, text in row.texts], pa.string())
