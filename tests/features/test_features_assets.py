@@ -19,6 +19,7 @@ from srp_assets.features.aggregation.layout import layout_of
 from srp_assets.features.assets import feature_key, features_storage
 from srp_assets.features.building.days import identity_of, stale_days
 from srp_assets.features.declaration.definitions import Definitions
+from srp_assets.features.declaration.loading import load_definitions
 from srp_assets.features.reference import feature_values, first_arrivals
 from srp_assets.features.registry import current_builds
 from srp_assets.logs.catalogue import load_log_catalogue
@@ -37,11 +38,20 @@ BUCKETS = 2
 
 
 @pytest.fixture
-def own_settings(settings_with_spark: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """Settings with the small document of features."""
-    monkeypatch.setenv("SRP_FEATURES", str(Path(__file__).parent / "small.yaml"))
+def own_settings(settings_with_spark: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Settings:
+    """Settings with the small document of features, whose attributes come from an entity that the catalogue has not."""
+    written = (Path(__file__).parent / "small.yaml").read_text(encoding="utf-8")
+    path = tmp_path / "features.yaml"
+    path.write_text(written.replace("attributes:\n  item:", "attributes:\n  thing:"), encoding="utf-8")
+    monkeypatch.setenv("SRP_FEATURES", str(path))
     monkeypatch.setenv("SRP_FEATURES_BUCKETS", str(BUCKETS))
     return Settings()
+
+
+@pytest.fixture
+def small(own_settings: Settings) -> Definitions:
+    assert own_settings.feature_declarations is not None
+    return load_definitions(own_settings.feature_declarations)
 
 
 def test_the_sensor_asks_for_days_whose_actions_were_built(small: Definitions, engine: Engine, own_settings: Settings) -> None:
