@@ -8,9 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from alembic import command
-from alembic.config import Config
-from alembic.util import CommandError
 from filelock import FileLock
 from pydantic import PrivateAttr
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
@@ -114,6 +111,11 @@ def _open_postgres(address: str) -> Engine:
 
 
 def _migrate(connection: Connection) -> None:
+    # 0.3 s of imports that only a process that opens the registry pays.
+    from alembic import command
+    from alembic.config import Config
+    from alembic.util import CommandError
+
     configuration = Config(attributes={"connection": connection})
     configuration.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     try:

@@ -9,6 +9,7 @@ strong enough that nobody can write a row that passes for another one.
 import struct
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from hashlib import blake2b
 from typing import Any
 
@@ -21,12 +22,17 @@ from srp_assets.warehouse.catalogue import ColumnType, Entity
 DIGEST_BYTES = 16
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NULL_LENGTH = struct.pack("<q", -1)
-SEAM = pa.scalar(b"", pa.large_binary())
 
 
 def microseconds(moment: datetime) -> int:
     """A time as whole microseconds since 1970, exactly."""
     return (moment - EPOCH) // timedelta(microseconds=1)
+
+
+@cache
+def _seam() -> pa.Scalar:
+    """What stands between joined parts: nothing. Made when needed, since a scalar makes pyarrow import pandas."""
+    return pa.scalar(b"", pa.large_binary())
 
 
 def row_hash(entity: Entity, row: Mapping[str, Any]) -> str:
@@ -97,7 +103,7 @@ def content_hashes(columns: Sequence[tuple[ColumnType, pa.Array]]) -> np.ndarray
 
 
 def _digests(parts: list[pa.Array]) -> np.ndarray:
-    joined = pc.binary_join_element_wise(*[part.cast(pa.large_binary()) for part in parts], SEAM)
+    joined = pc.binary_join_element_wise(*[part.cast(pa.large_binary()) for part in parts], _seam())
     offsets = _offsets(joined).tolist()
     data = memoryview(joined.buffers()[2]) if joined.buffers()[2] is not None else memoryview(b"")
     digest = b"".join(
@@ -137,7 +143,7 @@ def _encoded_column(type_: ColumnType, array: pa.Array) -> tuple[np.ndarray, pa.
         tail = _joined(array, _elements(array.flatten()))
     else:
         keys, items = _entries(array)
-        tail = _joined(array, pc.binary_join_element_wise(_elements(keys), _elements(items), SEAM))
+        tail = _joined(array, pc.binary_join_element_wise(_elements(keys), _elements(items), _seam()))
     tail = pc.fill_null(tail, b"")
     return pc.binary_length(tail).to_numpy(zero_copy_only=False).astype(np.int64), tail
 
@@ -168,7 +174,7 @@ def _elements(values: pa.Array) -> pa.Array:
         return data
     lengths = pc.binary_length(data).to_numpy(zero_copy_only=False).astype(np.int64)
     lengths = np.where(_present(values) == 1, lengths, -1).astype("<i8")
-    return pc.binary_join_element_wise(_fixed_binary(lengths.view(np.uint8).reshape(rows, 8)), data, SEAM)
+    return pc.binary_join_element_wise(_fixed_binary(lengths.view(np.uint8).reshape(rows, 8)), data, _seam())
 
 
 def _joined(array: pa.Array, elements: pa.Array) -> pa.Array:
@@ -178,7 +184,7 @@ def _joined(array: pa.Array, elements: pa.Array) -> pa.Array:
     else:
         lengths = pc.fill_null(pc.list_value_length(array), 0).to_numpy(zero_copy_only=False).astype(np.int64)
     offsets = np.concatenate([[0], np.cumsum(lengths)])
-    return pc.binary_join(pa.LargeListArray.from_arrays(pa.array(offsets), elements), SEAM)
+    return pc.binary_join(pa.LargeListArray.from_arrays(pa.array(offsets), elements), _seam())
 
 
 def hexadecimal(halves: np.ndarray) -> pa.Array:
