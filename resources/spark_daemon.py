@@ -9,15 +9,24 @@ Spark starts it where `spark.python.daemon.module` names it.
 
 import gc
 import socket
+from itertools import count
 
 from pyspark import daemon
 
+TASKS_BETWEEN_WHOLE_COLLECTIONS = 64
+"""After so many tasks a worker looks through everything once: what was set aside may have become garbage (arbitrary: a hundredth of the
+cost of doing so each time)."""
+
 _answer_task = daemon.worker
+_tasks = count(1)
 
 
 def answer_task(connection: socket.socket, authenticated: bool) -> int:
     """Runs one task of a worker; returns its exit code."""
-    gc.freeze()
+    if next(_tasks) % TASKS_BETWEEN_WHOLE_COLLECTIONS:
+        gc.freeze()
+    else:
+        gc.unfreeze()
     code: int = _answer_task(connection, authenticated)
     return code
 

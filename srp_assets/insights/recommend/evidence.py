@@ -144,8 +144,7 @@ def hits_in(texts: pa.Array, words: ResolvedList) -> Booleans:
 
 def is_hit(texts: pa.Array, words: ResolvedList) -> Booleans:
     """Which texts any word of a list hits."""
-    found: Booleans = hits_in(texts, words).any(axis=1)
-    return found
+    return np.logical_or.reduce(hits_in(texts, words), axis=1, initial=False)
 
 
 def held_out_sample(evidence: Evidence, cases: Collection[CaseKey], controls: Collection[CaseKey]) -> Sample:
