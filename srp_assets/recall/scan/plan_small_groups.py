@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql.pandas.types import from_arrow_schema
 
-from srp_assets.recall.cases import CASE_SCHEMA
+from srp_assets.recall.cases import AT_ONCE, CASE_SCHEMA
 from srp_assets.recall.scan.candidates import CandidateSource, hold, read_candidates
 from srp_assets.recall.scan.compile import Group, candidate_columns, edges_of, native_levels
 from srp_assets.recall.scan.join import GroupJoin
@@ -25,9 +25,6 @@ from srp_assets.strategy.resolved import Frozen
 from srp_assets.warehouse.orders import read_order
 from srp_assets.warehouse.scan_units import ScanUnit, spread, unit_of
 from srp_assets.warehouse.storage import Storage
-
-WHOLE_ROWS = 8192
-"""A group that joins nothing and has at most so many candidates is one piece: as many as its worker writes at a time."""
 
 CASE_BYTES = 1024
 """About what a candidate weighs when work is spread: it is a few hundred bytes, and costs more than reading them."""
@@ -162,7 +159,7 @@ class SmallGroups:
         """The orders of a group, each with about its rows: one for each file of its candidates where they are many and join nothing."""
         sources = {name: self._sources[group.index, name] for name in group.objects}
         folder, rows = f"{self._attempt.cases_folder}/group-{group.index}", self._rows[group.index]
-        if len(group.objects) > 1 or rows <= WHOLE_ROWS:
+        if len(group.objects) > 1 or rows <= AT_ONCE:
             return [(GroupOrder(group=group.index, sources=sources, cases=f"{folder}/cases.parquet"), rows)]
         files = self._attempt.storage.files(sources[group.recall].folder)
         whole = sum(bytes for _, bytes in files)
