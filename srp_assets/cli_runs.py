@@ -20,6 +20,7 @@ from jobs.warehouse import BUILD_JOB, FIRST_TAG, LAST_TAG
 from resources.dagster_home import prepare_dagster_home
 from resources.registry_database import RegistryResource
 from srp_assets.cli_common import Home
+from srp_assets.cli_interrupts import Interrupts
 from srp_assets.console import Report
 from srp_assets.definitions import build_definitions
 from srp_assets.errors import SrpError, Unavailable
@@ -46,23 +47,30 @@ class LocalRuns:
 
     def __init__(self, home: Home, *, progress: Report) -> None:
         self._home = home
-        self._progress = progress
+        self._interrupts = Interrupts()
         progress("preparing", 0, 0)
         # Beta parameters and lost connections are for whoever writes definitions or reads a run's log; a command says how it ended.
         warnings.simplefilter("ignore")
         logging.getLogger("dagster").setLevel(logging.CRITICAL)
         # pyspark disables its logger, but Dagster's logging configuration enables all of them again.
         os.environ.setdefault("SPARK_CONNECT_LOG_LEVEL", "CRITICAL")
-        self.definitions = build_definitions(settings=home.settings, progress=progress)
+
+        def report(step: str, done: int, total: int) -> None:
+            self._interrupts.stop_if_any()
+            progress(step, done, total)
+
+        self.definitions = build_definitions(settings=home.settings, progress=report)
         self.instance = dg.DagsterInstance.from_config(str(prepare_dagster_home(home.settings)))
 
     def __enter__(self) -> Self:
+        self._interrupts.__enter__()
         self.instance.__enter__()
         fail_runs_of_dead_processes(self.instance)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.instance.__exit__(kind, error, trace)
+        self._interrupts.__exit__(kind, error, trace)
 
     def build(self, keys: Iterable[PeriodKey], hits: Iterable[PeriodKey] = ()) -> None:
         """Builds periods in one run over the range that they span, as a single-run backfill does; what is built in between is left alone.
@@ -81,14 +89,12 @@ class LocalRuns:
         assets = [table_key(entity) for entity in sorted({key.entity for key in built})]
         assets += [hits_key(entity) for entity in sorted({key.entity for key in looked_into})]
         config = BuildConfig(products=sorted({key.product for key in wanted}), only_changed=True)
-        result = self.definitions.resolve_job_def(BUILD_JOB).execute_in_process(
-            instance=self.instance,
+        result = self._execute(
+            BUILD_JOB,
             asset_selection=assets,
-            tags={FIRST_TAG: wanted[0].period, LAST_TAG: wanted[-1].period, **worker_tags()},
-            run_config={**QUIET, "ops": {key.to_python_identifier(): {"config": config.model_dump()} for key in assets}},
-            raise_on_error=False,
+            tags={FIRST_TAG: wanted[0].period, LAST_TAG: wanted[-1].period},
+            run_config={"ops": {key.to_python_identifier(): {"config": config.model_dump()} for key in assets}},
         )
-        _stop_if_interrupted(result)
         if not result.success:
             raise _failure(result)
 
@@ -100,13 +106,11 @@ class LocalRuns:
         """
         if not days:
             return
-        result = self.definitions.resolve_job_def(BUILD_LOGS_JOB).execute_in_process(
-            instance=self.instance,
-            tags={FIRST_TAG: min(days), LAST_TAG: max(days), **worker_tags()},
-            run_config={**QUIET, "ops": {STITCHED_LOGS: {"config": LogsBuildConfig(only_changed=True).model_dump()}}},
-            raise_on_error=False,
+        result = self._execute(
+            BUILD_LOGS_JOB,
+            tags={FIRST_TAG: min(days), LAST_TAG: max(days)},
+            run_config={"ops": {STITCHED_LOGS: {"config": LogsBuildConfig(only_changed=True).model_dump()}}},
         )
-        _stop_if_interrupted(result)
         if not result.success:
             raise _failure(result)
 
@@ -119,14 +123,12 @@ class LocalRuns:
         if not days:
             return
         key = feature_key(table)
-        result = self.definitions.resolve_job_def(BUILD_FEATURES_JOB).execute_in_process(
-            instance=self.instance,
+        result = self._execute(
+            BUILD_FEATURES_JOB,
             asset_selection=[key],
-            tags={FIRST_TAG: min(days), LAST_TAG: max(days), **worker_tags()},
-            run_config={**QUIET, "ops": {key.to_python_identifier(): {"config": FeaturesBuildConfig(only_changed=True).model_dump()}}},
-            raise_on_error=False,
+            tags={FIRST_TAG: min(days), LAST_TAG: max(days)},
+            run_config={"ops": {key.to_python_identifier(): {"config": FeaturesBuildConfig(only_changed=True).model_dump()}}},
         )
-        _stop_if_interrupted(result)
         if not result.success:
             raise _failure(result)
 
@@ -183,16 +185,7 @@ class LocalRuns:
     def run_request(self, request: dg.RunRequest) -> bool:
         """Executes what the sensor would have the daemon launch; whether the run succeeded. The run itself records why not."""
         self.instance.add_dynamic_partitions(RECALL_BATCHES.name or "", [str(request.partition_key)])
-        job = self.definitions.resolve_job_def(recall_job.name)
-        result = job.execute_in_process(
-            instance=self.instance,
-            partition_key=request.partition_key,
-            tags={**request.tags, **worker_tags()},
-            run_config=QUIET,
-            raise_on_error=False,
-        )
-        _stop_if_interrupted(result)
-        return bool(result.success)
+        return bool(self._execute(recall_job.name, partition_key=str(request.partition_key), tags=request.tags).success)
 
     def count(self, batch_ids: Iterable[str]) -> None:
         """Counts batches and writes the reports of their tasks, each in a run of its own; what is up to date is left as it is.
@@ -202,11 +195,7 @@ class LocalRuns:
         """
         for batch_id in batch_ids:
             self.instance.add_dynamic_partitions(RECALL_BATCHES.name or "", [batch_id])
-            job = self.definitions.resolve_job_def(insights_job.name)
-            result = job.execute_in_process(
-                instance=self.instance, partition_key=batch_id, tags=worker_tags(), run_config=QUIET, raise_on_error=False
-            )
-            _stop_if_interrupted(result)
+            result = self._execute(insights_job.name, partition_key=batch_id)
             if not result.success:
                 raise _failure(result)
 
@@ -216,26 +205,30 @@ class LocalRuns:
         Raises:
             SrpError: if the run fails; the tasks stay as they were then.
         """
-        result = self.definitions.resolve_job_def(REFILL_JOB).execute_in_process(
-            instance=self.instance,
-            tags=worker_tags(),
-            run_config={**QUIET, **refill_config(list(task_ids)).to_config_dict()},
-            raise_on_error=False,
+        result = self._execute(
+            REFILL_JOB,
+            run_config=refill_config(list(task_ids)).to_config_dict(),
         )
-        _stop_if_interrupted(result)
         if not result.success:
             raise _failure(result)
 
+    def _execute(
+        self, job: str, *, tags: Mapping[str, str] | None = None, run_config: Mapping[str, Any] | None = None, **selected: Any
+    ) -> dg.ExecuteInProcessResult:
+        """Runs a job, or the selected part of it. Dagster turns Ctrl-C into a failure of the run; here it is the end.
 
-def _stop_if_interrupted(result: Any) -> None:
-    """Dagster turns Ctrl-C into a failure of the run; for a command it is the end.
-
-    Raises:
-        KeyboardInterrupt: if the run was interrupted.
-    """
-    errors = [event.event_specific_data.error for event in result.all_events if event.is_step_failure]
-    if any(error is not None and error.cls_name == "DagsterExecutionInterruptedError" for error in errors):
-        raise KeyboardInterrupt
+        Raises:
+            KeyboardInterrupt: if the process was told to end.
+        """
+        result = self.definitions.resolve_job_def(job).execute_in_process(
+            instance=self.instance,
+            tags={**(tags or {}), **worker_tags()},
+            run_config={**QUIET, **(run_config or {})},
+            raise_on_error=False,
+            **selected,
+        )
+        self._interrupts.stop_if_any()
+        return result
 
 
 def _failure(result: Any) -> SrpError:
