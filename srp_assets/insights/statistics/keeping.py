@@ -120,7 +120,7 @@ class _Counting:
         spark = self._workshop.session()
         if progress:
             progress("counting cases", 0, 0)
-        counted = count_cases(spark, self._storage, self._workshop.catalogue, self._sources(self.outdated), f"{self._details}/work")
+        counted = count_cases(spark, self._storage, self._workshop.catalogue, self._sources(self.outdated), f"{self._details}/scratch")
         if progress:
             progress("comparing tasks", 0, 0)
         keyed = [KeyedTask(spec.task_id, self._workshop.catalogue.objects[spec.strategy.recall].entity) for spec in self._specs.values()]
@@ -131,7 +131,7 @@ class _Counting:
         self._write(self._folder, SILENCED, silenced, SILENCED_SCHEMA)
         self._write(self._details, SAMPLES, samples, SAMPLE_SCHEMA)
         self._storage.write(f"{self._folder}/{OVERLAPS}", shared)
-        self._storage.delete_tree(f"{self._details}/work")
+        self._storage.delete_tree(f"{self._details}/scratch")
         found = StatisticsRecord(
             batch_id=self._batch_id,
             folder=self._folder,
