@@ -169,7 +169,7 @@ class _Counting:
             found = runnable(connection, self._storage, self._workshop.catalogue, specs)
         for number, group in enumerate(found.groups):
             sources = self._sources([spec.task_id for spec in group.specs])
-            of_group = silenced_cases(self._workshop, spark, group, sources, f"{self._details}/work/{number}", progress)
+            of_group = silenced_cases(self._workshop, spark, group, sources, f"{self._details}/scratch/{number}", progress)
             counts.append(of_group[0].cast(SILENCED_SCHEMA))
             samples.append(of_group[1].cast(SAMPLE_SCHEMA))
         return pa.concat_tables(counts), pa.concat_tables(samples), unknown | found.unknown
