@@ -1,0 +1,145 @@
+"""A model's configuration: the form of the YAML document, and what follows from it alone.
+
+What the names of features mean is for `resolving.py`; how a file is read, for `loading.py`.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from hashlib import sha256
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, StringConstraints, model_validator
+
+from srp_assets.errors import nearest
+from srp_assets.features.declaration.model import Name, Sentence
+from srp_assets.models.config.architectures import (
+    DIEN,
+    DIN,
+    ESMM,
+    Architecture,
+    AttentionPart,
+    Custom,
+    DeepFM,
+    FactorizationMachine,
+    InteractionPart,
+    PairsPart,
+    Widths,
+    XDeepFM,
+)
+from srp_assets.models.config.inputs import Crossed, Encoded, Input, Listed, Number, Plain, Sequence
+from srp_assets.warehouse.catalogue import Strict
+
+DIGEST_LETTERS = 16
+ModelName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
+SemanticVersion = Annotated[str, StringConstraints(pattern=r"^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)$")]
+
+
+class BiasTower(Strict):
+    """What an outcome owes to how it was shown: a part of its own that is learned beside the ranker and left out when serving."""
+
+    inputs: tuple[Input, ...] = Field(min_length=1)
+    hidden: Widths = ()
+
+
+class Training(Strict):
+    """How a deep model is trained."""
+
+    epochs: int = Field(2, ge=1, le=1000)
+    batch_rows: int = Field(4096, ge=1, le=2**20)
+    learning_rate: float = Field(0.001, gt=0)
+    optimizer: Literal["adam", "adagrad", "sgd"] = "adam"
+    embedding_decay: float = Field(0.0, ge=0, description="L2 penalty of the rows of embeddings that a batch looks up")
+    weight_decay: float = Field(0.0, ge=0, description="L2 penalty of all other weights")
+    gradient_limit: float | None = Field(None, gt=0, description="norm to which a step's gradient is cut")
+    patience: int = Field(2, ge=1, description="looks at validation rows without an improvement after which training ends")
+    validate_rows: int | None = Field(None, ge=1, description="rows between two looks at validation rows; an epoch if unset")
+    mixed_row_groups: int = Field(8, ge=1, le=256, description="row groups, of different days where there are, that are shuffled together")
+    memory_rows: int = Field(2_000_000, ge=0, description="encoded rows of a set that are kept in memory after the first epoch")
+    fit_rows: int = Field(500_000, ge=1, description="rows, spread over all files, by which vocabularies and normalisation are fitted")
+    seed: int = Field(1, ge=0, le=2**31)
+
+
+class ModelDocument(Strict):
+    """One model.
+
+    `labels` are columns of the training set with the weight of each one's loss; `groups` only tell people which features belong together.
+    """
+
+    kind: Literal["model"]
+    name: ModelName
+    version: SemanticVersion
+    owner: Sentence
+    description: Sentence
+    labels: dict[Name, Annotated[float, Field(gt=0)]] = Field(min_length=1, max_length=2)
+    groups: dict[Name, tuple[Input, ...]] = Field(min_length=1)
+    sequences: tuple[Sequence, ...] = ()
+    bias: BiasTower | None = None
+    dimension: int = Field(16, ge=1, le=1024, description="numbers of each embedding")
+    architecture: Architecture
+    training: Training = Training()
+
+    @cached_property
+    def inputs(self) -> tuple[Encoded | Plain, ...]:
+        """All inputs of the ranker itself, in the order of the groups."""
+        return tuple(written for group in self.groups.values() for written in group)
+
+    @cached_property
+    def bias_inputs(self) -> tuple[Encoded | Plain, ...]:
+        """The inputs of the tower that is left out when serving."""
+        return self.bias.inputs if self.bias else ()
+
+    @cached_property
+    def serving_features(self) -> tuple[str, ...]:
+        """The features that scoring reads, each once."""
+        lists = [column.feature for sequence in self.sequences for column in sequence.columns]
+        return tuple(dict.fromkeys([*[name for written in self.inputs for name in written.reads], *lists]))
+
+    @cached_property
+    def features(self) -> tuple[str, ...]:
+        """The features that training reads, each once."""
+        return tuple(dict.fromkeys([*self.serving_features, *[name for written in self.bias_inputs for name in written.reads]]))
+
+    @cached_property
+    def digest(self) -> str:
+        """Identity of everything that training depends on; words for people are not part of it."""
+        content = self.model_dump(mode="json", exclude={"owner", "description", "version"})
+        return sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:DIGEST_LETTERS]
+
+    @model_validator(mode="after")
+    def _names_stand_once(self) -> Self:
+        names = [written.name for written in (*self.inputs, *self.bias_inputs)] + [sequence.name for sequence in self.sequences]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"{twice[0]!r} stands twice among inputs, sequences and the bias tower")
+        return self
+
+    @model_validator(mode="after")
+    def _shared_rows_exist(self) -> Self:
+        for place, name, own in self._shared():
+            if name not in own:
+                raise ValueError(f"{place} is like {name!r}, which is no input with rows of its own; {nearest(name, own)}")
+        return self
+
+    @model_validator(mode="after")
+    def _architecture_fits(self) -> Self:
+        parts = self.architecture.parts if isinstance(self.architecture, Custom) else (self.architecture,)
+        if any(isinstance(part, (DIN, DIEN, AttentionPart)) for part in parts) and not self.sequences:
+            raise ValueError("this architecture looks at sequences, and none is declared")
+        if len(self.labels) != (wanted := 2 if isinstance(self.architecture, ESMM) else 1) and self.architecture.kind != "gbdt":
+            raise ValueError(f"{self.architecture.kind} needs {wanted} label(s), a click before the order where there are two")
+        if any(isinstance(part, (FactorizationMachine, DeepFM, XDeepFM, PairsPart, InteractionPart)) for part in parts):
+            odd = [found for found in self.inputs if getattr(found, "dimension", None) not in (None, self.dimension)]
+            if odd:
+                raise ValueError(f"{self.architecture.kind} needs embeddings of one size, and {odd[0].name!r} has another dimension")
+        return self
+
+    def _shared(self) -> Iterator[tuple[str, str, Mapping[str, Encoded | Plain]]]:
+        """What shares rows: its place, with whom, and who could have them."""
+        own = {found.name: found for found in self.inputs if not isinstance(found, (Number, Listed, Crossed))}
+        for found in self.inputs:
+            if isinstance(found, Listed) and found.like is not None:
+                yield f"the list {found.name!r}", found.like, own
+        for sequence in self.sequences:
+            for column in sequence.columns:
+                yield f"the sequence {sequence.name!r}", column.like, own
