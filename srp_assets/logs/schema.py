@@ -69,8 +69,26 @@ ROLE_COLUMNS: Mapping[Role, Mapping[str, Column]] = {
         **EVENT_COLUMNS,
         "trace_id": TRACE,
         "item_id": ITEM,
+        **CONTEXT_COLUMNS,
+        "position": Column(kind="metric", type="float64", description="place of the candidate that features were computed with, if any"),
+        "price": Column(kind="metric", type="float64", description="price of the candidate that features were computed with"),
         "definition_version": Column(kind="id", required=True, description="version of the definitions that the values follow"),
-        "values": Column(kind="map", type="map<string,float64>", required=True, description="values by the feature's name"),
+        "values": Column(
+            kind="map",
+            type="map<string,float64>",
+            required=True,
+            description="numbers, and times as microseconds since 1970, by the feature's name; a null is there as null",
+        ),
+        "texts": Column(kind="map", type="map<string,string>", description="texts by the feature's name; a null is there as null"),
+        "lists": Column(
+            kind="map",
+            type="map<string,string>",
+            description="lists of texts by the feature's name, each written as JSON; a null is there as null",
+        ),
+        "defaulted": Column(kind="array", description="features that were answered by their defaults because the store could not be asked"),
+        "consumed_to": Column(
+            kind="time", unit="UTC", description="events that were known before this time had been counted; null where nobody could tell"
+        ),
     },
 }
 """What every log of a role has; all are in UTC microseconds where they are times, and texts where they are ids."""
