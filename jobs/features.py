@@ -1,11 +1,13 @@
 """When features are built: the job, the sensor that asks for days whose logs were built again, the retention."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import dagster as dg
+from sqlalchemy import Engine
 
-from jobs.warehouse import FIRST_TAG, LAST_TAG, TICK_SECONDS, cursor_of, memory_of, spans_of_runs
+from jobs.reopening import TICK_SECONDS, ask_for, span_request
+from jobs.retention import retention_schedule
 from resources.registry_database import RegistryResource
 from srp_assets.features.aggregation.layout import layout_of
 from srp_assets.features.assets import TABLES, FeaturesBuildConfig, feature_key, features_storage
@@ -16,7 +18,6 @@ from srp_assets.logs.tables import built_days
 from srp_assets.partitions import log_days
 from srp_assets.settings import Settings
 from srp_assets.warehouse.registry_builds import PeriodKey
-from srp_assets.warehouse.reopening import due, spans
 
 BUILD_FEATURES_JOB = "build_features"
 
@@ -50,17 +51,15 @@ def features_sensors(settings: Settings, logs: LogCatalogue, definitions: Defini
         with registry.engine.connect() as connection:
             stale = stale_days(connection, "partials", layout, settings.features_buckets)
             through = max((day.build_id for day in built_days(connection, "actions").values()), default=0)
-        keys = [PeriodKey("partials", logs.name, day) for day in stale]
-        wanted = spans(keys, list(log_days(logs).get_partition_keys()))
-        running = spans_of_runs(context.instance, {partials: "partials"})
-        asked, memory = due(wanted, running, memory_of(context.cursor), through, datetime.now(UTC))
-        reason = None if asked else (f"{len(wanted)} ranges are being built or wait" if wanted else "nothing has reopened")
-        config = dg.RunConfig(ops={partials.to_python_identifier(): FeaturesBuildConfig(only_changed=True)})
-        requests = [
-            dg.RunRequest(asset_selection=[partials], run_config=config, tags={FIRST_TAG: span.first, LAST_TAG: span.last})
-            for span in asked
-        ]
-        return dg.SensorResult(run_requests=requests, skip_reason=reason, cursor=cursor_of(memory))
+        return ask_for(
+            context,
+            [PeriodKey("partials", logs.name, day) for day in stale],
+            log_days(logs).get_partition_keys(),
+            job=BUILD_FEATURES_JOB,
+            assets={partials: "partials"},
+            as_of=through,
+            request=lambda span: span_request(span, [partials], partials.to_python_identifier(), FeaturesBuildConfig(only_changed=True)),
+        )
 
     return [reopened_features]
 
@@ -68,16 +67,8 @@ def features_sensors(settings: Settings, logs: LogCatalogue, definitions: Defini
 def features_schedules(settings: Settings, jobs: list[Any]) -> list[Any]:
     """The daily path, after that of the logs, and the retention."""
 
-    @dg.op
-    def delete_replaced_feature_builds(context: dg.OpExecutionContext, registry: RegistryResource) -> None:
-        """Deletes the files of builds that were replaced longer ago than the retention."""
-        before = datetime.now(UTC) - timedelta(hours=settings.build_retention_hours)
-        builds = delete_old_builds(registry.engine, features_storage(settings.warehouse_location), before)
-        context.log.info("deleted %d replaced builds", builds)
-
-    @dg.job(executor_def=dg.in_process_executor, description="Deletes builds of features that were replaced longer ago than the retention.")
-    def features_retention() -> None:
-        delete_replaced_feature_builds()
+    def delete(engine: Engine, before: datetime) -> str:
+        return f"deleted {delete_old_builds(engine, features_storage(settings.warehouse_location), before)} replaced builds"
 
     daily = dg.build_schedule_from_partitioned_job(
         jobs[0],
@@ -87,5 +78,5 @@ def features_schedules(settings: Settings, jobs: list[Any]) -> list[Any]:
         minute_of_hour=15,
         default_status=dg.DefaultScheduleStatus.RUNNING,
     )
-    retention = dg.ScheduleDefinition(job=features_retention, cron_schedule="53 * * * *", default_status=dg.DefaultScheduleStatus.RUNNING)
-    return [daily, retention]
+    description = "Deletes builds of features that were replaced longer ago than the retention."
+    return [daily, retention_schedule("features_retention", settings, delete, minute=53, description=description)]

@@ -9,7 +9,7 @@ from hashlib import sha256
 
 import dagster as dg
 
-from jobs.warehouse import cursor_of, memory_of
+from jobs.reopening import cursor_of, memory_of
 from resources.registry_database import RegistryResource
 from srp_assets.insights.assets import REPORTS, STATISTICS
 from srp_assets.insights.registry_statistics import uncounted_batches

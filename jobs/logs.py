@@ -1,11 +1,13 @@
 """When logs are stitched: the job, the sensor that asks for days that late rows reopened, the daily schedule, the retention."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import dagster as dg
+from sqlalchemy import Engine
 
-from jobs.warehouse import FIRST_TAG, LAST_TAG, TICK_SECONDS, cursor_of, memory_of, spans_of_runs
+from jobs.reopening import TICK_SECONDS, ask_for, span_request
+from jobs.retention import retention_schedule
 from resources.registry_database import RegistryResource
 from srp_assets.logs.assets import LogsBuildConfig, log_table_key
 from srp_assets.logs.catalogue import LogCatalogue
@@ -17,7 +19,6 @@ from srp_assets.logs.stitching.retention import delete_old_log_builds
 from srp_assets.partitions import log_days
 from srp_assets.settings import Settings
 from srp_assets.warehouse.registry_builds import PeriodKey
-from srp_assets.warehouse.reopening import due, spans
 
 BUILD_LOGS_JOB = "build_logs"
 STITCHED_LOGS = "stitched_logs"
@@ -54,15 +55,15 @@ def logs_sensors(catalogue: LogCatalogue) -> list[dg.SensorDefinition]:
         with registry.engine.connect() as connection:
             through = last_ingest(connection)
             stale = [PeriodKey(ONE, catalogue.name, day) for day in stale_days(connection, catalogue, through=through)]
-        wanted = spans(stale, list(log_days(catalogue).get_partition_keys()))
-        asked, memory = due(wanted, spans_of_runs(context.instance, keys), memory_of(context.cursor), through, datetime.now(UTC))
-        reason = None if asked else (f"{len(wanted)} ranges are being built or wait" if wanted else "nothing has reopened")
-        config = dg.RunConfig(ops={STITCHED_LOGS: LogsBuildConfig(only_changed=True)})
-        requests = [
-            dg.RunRequest(asset_selection=list(keys), run_config=config, tags={FIRST_TAG: span.first, LAST_TAG: span.last})
-            for span in asked
-        ]
-        return dg.SensorResult(run_requests=requests, skip_reason=reason, cursor=cursor_of(memory))
+        return ask_for(
+            context,
+            stale,
+            log_days(catalogue).get_partition_keys(),
+            job=BUILD_LOGS_JOB,
+            assets=keys,
+            as_of=through,
+            request=lambda span: span_request(span, list(keys), STITCHED_LOGS, LogsBuildConfig(only_changed=True)),
+        )
 
     return [reopened_days]
 
@@ -70,16 +71,9 @@ def logs_sensors(catalogue: LogCatalogue) -> list[dg.SensorDefinition]:
 def logs_schedules(settings: Settings, jobs: list[Any]) -> list[Any]:
     """The daily path, for homes whose logs come by day, and the retention."""
 
-    @dg.op
-    def delete_replaced_log_builds(context: dg.OpExecutionContext, registry: RegistryResource) -> None:
-        """Deletes the files of builds that were replaced longer ago than the retention, and folders that no build names."""
-        before = datetime.now(UTC) - timedelta(hours=settings.build_retention_hours)
-        builds, folders = delete_old_log_builds(registry.engine, logs_storage(settings.warehouse_location), before)
-        context.log.info("deleted %d replaced builds and %d folders that broken-off builds left", builds, folders)
-
-    @dg.job(executor_def=dg.in_process_executor, description="Deletes builds of logs that were replaced longer ago than the retention.")
-    def logs_retention() -> None:
-        delete_replaced_log_builds()
+    def delete(engine: Engine, before: datetime) -> str:
+        builds, folders = delete_old_log_builds(engine, logs_storage(settings.warehouse_location), before)
+        return f"deleted {builds} replaced builds and {folders} folders that broken-off builds left"
 
     daily = dg.build_schedule_from_partitioned_job(
         jobs[0],
@@ -89,5 +83,5 @@ def logs_schedules(settings: Settings, jobs: list[Any]) -> list[Any]:
         minute_of_hour=15,
         default_status=dg.DefaultScheduleStatus.RUNNING,
     )
-    retention = dg.ScheduleDefinition(job=logs_retention, cron_schedule="47 * * * *", default_status=dg.DefaultScheduleStatus.RUNNING)
-    return [daily, retention]
+    description = "Deletes builds of logs that were replaced longer ago than the retention, and folders that no build names."
+    return [daily, retention_schedule("logs_retention", settings, delete, minute=49, description=description)]

@@ -10,7 +10,7 @@ from hashlib import sha256
 import dagster as dg
 from pydantic import Field
 
-from jobs.warehouse import UNFINISHED, cursor_of, memory_of
+from jobs.reopening import UNFINISHED, cursor_of, memory_of
 from resources.registry_database import RegistryResource
 from resources.spark import SparkResource
 from resources.strict import StrictConfig

@@ -1,19 +1,20 @@
 """When the standing word lists are looked for: the sensor that asks for hits that are missing or stale, and their retention."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 import dagster as dg
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
 
-from jobs.warehouse import BUILD_JOB, TICK_SECONDS, build_request, cursor_of, memory_of, spans_of_runs
+from jobs.reopening import TICK_SECONDS, ask_for
+from jobs.retention import retention_schedule
+from jobs.warehouse import BUILD_JOB, build_request
 from resources.registry_database import RegistryResource
 from srp_assets.partitions import period_partitions
 from srp_assets.settings import Settings
 from srp_assets.warehouse.assets import table_key
 from srp_assets.warehouse.catalogue import Catalogue
 from srp_assets.warehouse.registry_builds import PeriodKey
-from srp_assets.warehouse.reopening import due, spans
 from srp_assets.warehouse.storage import Storage
 from srp_assets.wordlists.assets import hits_key
 from srp_assets.wordlists.standing.keeping import delete_old_hits
@@ -44,13 +45,16 @@ def wordlists_sensors(
         """Asks for hits that are missing or stale, unless a run looks for them, or builds these periods, already."""
         with registry.engine.connect() as connection:
             keys, as_of = stale(connection), state(connection)
-        wanted = spans(keys, list(period_partitions(catalogue).get_partition_keys()))
         names = entities_with_texts(catalogue)
-        running = spans_of_runs(context.instance, {hits_key(name): name for name in names} | {table_key(name): name for name in names})
-        asked, memory = due(wanted, running, memory_of(context.cursor), as_of, datetime.now(UTC))
-        reason = None if asked else (f"{len(wanted)} ranges are being looked into or wait" if wanted else "no hits are stale")
-        requests = [build_request(span, hits_key(span.entity)) for span in asked]
-        return dg.SensorResult(run_requests=requests, skip_reason=reason, cursor=cursor_of(memory))
+        return ask_for(
+            context,
+            keys,
+            period_partitions(catalogue).get_partition_keys(),
+            job=BUILD_JOB,
+            assets={hits_key(name): name for name in names} | {table_key(name): name for name in names},
+            as_of=as_of,
+            request=lambda span: build_request(span, hits_key(span.entity)),
+        )
 
     return [stale_hits]
 
@@ -58,16 +62,10 @@ def wordlists_sensors(
 def wordlists_schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
     """The schedule that deletes hits which were replaced."""
 
-    @dg.op
-    def delete_replaced_hits(context: dg.OpExecutionContext, registry: RegistryResource) -> None:
-        """Deletes hits that were replaced longer ago than the retention, those of builds that are gone, and unnamed folders."""
-        before = datetime.now(UTC) - timedelta(hours=settings.build_retention_hours)
-        hits, folders = delete_old_hits(registry.engine, Storage(settings.warehouse_location), before)
-        context.log.info("deleted hits of %d builds and %d folders that broken-off runs left", hits, folders)
+    def delete(engine: Engine, before: datetime) -> str:
+        hits, folders = delete_old_hits(engine, Storage(settings.warehouse_location), before)
+        return f"deleted hits of {hits} builds and {folders} folders that broken-off runs left"
 
-    @dg.job(executor_def=dg.in_process_executor, description="Deletes hits of standing word lists that nobody reads any more.")
-    def wordlists_retention() -> None:
-        delete_replaced_hits()
-
+    description = "Deletes hits of standing word lists that nobody reads any more."
     # After the builds' own retention, which leaves hits without a build.
-    return [dg.ScheduleDefinition(job=wordlists_retention, cron_schedule="47 * * * *", default_status=dg.DefaultScheduleStatus.RUNNING)]
+    return [retention_schedule("wordlists_retention", settings, delete, minute=47, description=description)]

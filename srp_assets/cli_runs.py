@@ -16,7 +16,8 @@ from jobs.local_runs import fail_runs_of_dead_processes, worker_tags
 from jobs.logs import BUILD_LOGS_JOB, STITCHED_LOGS
 from jobs.recall import RECALL_SENSOR, recall_job, release_batches_of_ended_runs, requests_for_claimed
 from jobs.recall_refill import REFILL_JOB, refill_config
-from jobs.warehouse import BUILD_JOB, FIRST_TAG, LAST_TAG
+from jobs.reopening import FIRST_TAG, LAST_TAG
+from jobs.warehouse import BUILD_JOB
 from resources.dagster_home import prepare_dagster_home
 from resources.registry_database import RegistryResource
 from srp_assets.cli_common import Home

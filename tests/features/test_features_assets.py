@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Engine
 
 from jobs.features import BUILD_FEATURES_JOB
-from jobs.warehouse import FIRST_TAG, LAST_TAG
+from jobs.reopening import FIRST_TAG, LAST_TAG
 from resources.registry_database import RegistryResource
 from resources.spark import open_session
 from srp_assets.definitions import build_definitions

@@ -7,7 +7,8 @@ import dagster as dg
 import pytest
 from sqlalchemy import Engine
 
-from jobs.warehouse import BUILD_JOB, FIRST_TAG, LAST_TAG, warehouse_jobs, warehouse_schedules, warehouse_sensors
+from jobs.reopening import FIRST_TAG, LAST_TAG
+from jobs.warehouse import BUILD_JOB, warehouse_jobs, warehouse_schedules, warehouse_sensors
 from resources.registry_database import RegistryResource
 from resources.spark import SparkResource
 from srp_assets.settings import Settings
@@ -123,7 +124,7 @@ def test_sensor_skips_when_nothing_reopened(settings: Settings, engine: Engine, 
     with dg.DagsterInstance.ephemeral() as instance:
         result = tick(definitions(settings, sample_catalogue), instance)
     assert not result.run_requests
-    assert "nothing has reopened" in str(result.skip_reason)
+    assert "nothing is stale" in str(result.skip_reason)
 
 
 def test_retention_job_runs(settings: Settings, engine: Engine, sample_catalogue: Catalogue) -> None:

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import Engine
 
 from jobs.logs import BUILD_LOGS_JOB, STITCHED_LOGS
-from jobs.warehouse import FIRST_TAG, LAST_TAG
+from jobs.reopening import FIRST_TAG, LAST_TAG
 from resources.registry_database import RegistryResource
 from srp_assets.definitions import build_definitions
 from srp_assets.logs.assets import LogsBuildConfig
