@@ -9,11 +9,11 @@ from datetime import date, timedelta
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
-import yaml
 from pydantic import Field, ValidationError, model_validator
 
+from srp_assets.declarations import read_declaration
 from srp_assets.errors import InvalidInput, nearest
 from srp_assets.logs.durations import Duration, whole_days
 from srp_assets.logs.schema import CONTEXT_COLUMNS, ROLE_COLUMNS, ROLE_IDENTITY, TABLES, Role, table_schema
@@ -232,11 +232,7 @@ def load_log_catalogue(path: Path) -> LogCatalogue:
     Raises:
         InvalidInput: if the file cannot be read or does not declare a valid catalogue.
     """
-    try:
-        declared: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        summary = " ".join(str(error).split())
-        raise InvalidInput(f"the log catalogue cannot be read: {summary}", where=str(path), remedy="check SRP_LOGS") from error
+    declared = read_declaration(path, name="the log catalogue", remedy="check SRP_LOGS")
     try:
         return LogCatalogue.model_validate(declared)
     except ValidationError as error:

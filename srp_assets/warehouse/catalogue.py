@@ -11,9 +11,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
+from srp_assets.declarations import read_declaration
 from srp_assets.errors import InvalidInput, nearest
 from srp_assets.warehouse.periods import Unit, start_of
 
@@ -349,11 +349,7 @@ def load_catalogue(path: Path) -> Catalogue:
     Raises:
         InvalidInput: if the file cannot be read or does not declare a valid catalogue.
     """
-    try:
-        declared = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        summary = " ".join(str(error).split())
-        raise InvalidInput(f"the catalogue cannot be read: {summary}", where=str(path), remedy="check SRP_CATALOGUE") from error
+    declared = read_declaration(path, name="the catalogue", remedy="check SRP_CATALOGUE")
     try:
         return Catalogue.model_validate(declared)
     except ValidationError as error:

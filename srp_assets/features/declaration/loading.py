@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
+from srp_assets.declarations import read_declaration
 from srp_assets.errors import InvalidInput
 from srp_assets.features.declaration.definitions import Definitions, resolve
 from srp_assets.features.declaration.model import FeatureDocument
@@ -31,13 +31,7 @@ def load_document(path: Path) -> FeatureDocument:
     Raises:
         InvalidInput: if the file cannot be read or has not the form of declarations, with the place in it.
     """
-    try:
-        declared = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        summary = " ".join(str(error).split())
-        raise InvalidInput(
-            f"the features cannot be read: {summary}", where=str(path), remedy="correct the file, or SRP_FEATURES"
-        ) from error
+    declared = read_declaration(path, name="the features", remedy="correct the file, or SRP_FEATURES")
     try:
         return FeatureDocument.model_validate(declared)
     except ValidationError as error:
