@@ -39,6 +39,8 @@ def instance_options(settings: Settings) -> dict[str, Any]:
         "run_monitoring": {"enabled": True, "poll_interval_seconds": 30, "free_slots_after_run_end_seconds": 300},
         # One Spark server serves all runs: more at once would only take turns.
         "concurrency": {"runs": {"max_concurrent_runs": 4}, "pools": {"granularity": "op", "default_limit": 2}},
+        # Whoever launched a run waits for this: five seconds unless told otherwise, and a look is one small query.
+        "run_queue": {"dequeue_interval_seconds": 1},
         # One slow sensor does not keep the others waiting.
         "sensors": {"use_threads": True, "num_workers": 4},
         # Runs stay (their partitions have a retention of their own); ticks that launched nothing are of no interest after a day.
