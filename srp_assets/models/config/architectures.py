@@ -27,7 +27,7 @@ class GradientBoosting(Strict):
     bins: int = Field(255, ge=2, le=255)
     patience: int = Field(30, ge=1, description="rounds without an improvement on validation rows after which training ends")
     weighted: bool = Field(True, description="whether rows count by the weight that the training set gives them")
-    negative_share: float = Field(1.0, gt=0, le=1, description="share of the rows without the label that are trained on; probabilities follow")
+    negative_share: float = Field(1.0, gt=0, le=1, description="share of the rows without the label that are trained on")
     seed: int = Field(1, ge=0, le=2**31)
 
 
