@@ -122,22 +122,23 @@ def test_snapshots_are_reused_and_forgotten(
     comment = sample_catalogue.entities["comment"]
     builds = [build for build in built if build.entity == "comment"]
 
+    # Under a name of its own: other tests use snapshots of comments at the same time.
     def tables() -> set[str]:
-        return {row["tableName"] for row in spark.sql("SHOW TABLES IN warehouse LIKE 'comment_*'").collect()}
+        return {row["tableName"] for row in spark.sql("SHOW TABLES IN warehouse LIKE 'remark_*'").collect()}
 
     assert snapshot_table(spark, storage, "user", entity, []).count() == 0
     before = tables()
-    snapshot_table(spark, storage, "comment", comment, builds[:1])
-    snapshot_table(spark, storage, "comment", comment, builds)
+    snapshot_table(spark, storage, "remark", comment, builds[:1])
+    snapshot_table(spark, storage, "remark", comment, builds)
     made = tables() - before
-    snapshot_table(spark, storage, "comment", comment, list(reversed(builds)))
+    snapshot_table(spark, storage, "remark", comment, list(reversed(builds)))
     assert tables() - before == made
     assert len(made) == 2
-    publish_view(spark, storage, "comment", comment, builds, forget_before=datetime.now(UTC) - timedelta(days=1))
+    publish_view(spark, storage, "remark", comment, builds, forget_before=datetime.now(UTC) - timedelta(days=1))
     assert made <= tables()
-    publish_view(spark, storage, "comment", comment, builds, forget_before=datetime.now(UTC) + timedelta(days=1))
+    publish_view(spark, storage, "remark", comment, builds, forget_before=datetime.now(UTC) + timedelta(days=1))
     assert len(made & tables()) == 1
-    assert spark.table("warehouse.comment").count() == sum(build.rows_visible + build.rows_hidden for build in builds)
+    assert spark.table("warehouse.remark").count() == sum(build.rows_visible + build.rows_hidden for build in builds)
 
 
 def test_names_are_quoted(spark: "SparkSession") -> None:
