@@ -27,20 +27,26 @@ class SqliteEvents(SqliteEventLogStorage):
 
     def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
         """Stores events in their order."""
-        of_assets = [event for event in events if _type(event) in ASSET_EVENTS]
-        by_run: dict[str, list[EventLogEntry]] = defaultdict(list)
-        for event in of_assets:
-            by_run[event.run_id].append(event)
+        # Each is serialized once, for both files.
+        of_assets = [(event, self.prepare_insert_event(event)) for event in events if _type(event) in ASSET_EVENTS]
+        by_run: dict[str, list[Any]] = defaultdict(list)
+        for event, insertion in of_assets:
+            by_run[event.run_id].append(insertion)
         for run_id, of_run in by_run.items():
             with self.run_connection(run_id) as connection:
-                for event in of_run:
-                    connection.execute(self.prepare_insert_event(event))
+                for insertion in of_run:
+                    connection.execute(insertion)
         if of_assets:
             with self.index_transaction() as connection:
-                ids = [connection.execute(self.prepare_insert_event(event)).inserted_primary_key[0] for event in of_assets]
-                self._store_asset_event_tags(connection, of_assets, ids)
-                for event, event_id in zip(of_assets, ids, strict=True):
-                    self._store_asset_event(connection, event, event_id)
+                ids = [connection.execute(insertion).inserted_primary_key[0] for _, insertion in of_assets]
+                self._store_asset_event_tags(connection, [event for event, _ in of_assets], ids)
+                # An asset's own row tells its last event of each type: earlier ones of the batch would be written over.
+                last = {
+                    (event.dagster_event.asset_key, _type(event)): event_id for (event, _), event_id in zip(of_assets, ids, strict=True)
+                }
+                for (event, _), event_id in zip(of_assets, ids, strict=True):
+                    if event_id == last[event.dagster_event.asset_key, _type(event)]:
+                        self._store_asset_event(connection, event, event_id)
         for event in events:
             if _type(event) not in ASSET_EVENTS:
                 self.store_event(event)
