@@ -4,6 +4,7 @@ The default is everything embedded under one home folder; each setting moves one
 """
 
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator
@@ -66,6 +67,23 @@ class Settings(BaseSettings):
         0.5, ge=0, le=1, description="words, and all else, whose precision lies under this share with confidence are flagged"
     )
     features_buckets: int = Field(8, ge=1, le=4096, description="buckets of partial sums of features; another number builds them anew")
+    redis_url: SecretStr | None = Field(
+        None, description="address of the Redis of the online side (redis://, rediss:// or unix://); one in the home is started if unset"
+    )
+    redis_password: SecretStr | None = Field(None, description="password of that Redis, where its address has none")
+    redis_timeout_ms: float = Field(100, gt=0, description="a request waits so long for Redis before it is answered by defaults")
+    training_features: Literal["recomputed", "served"] = Field(
+        "recomputed", description="whether training sets take features as they are recomputed from the logs, or as they were served"
+    )
+    training_weighting: Literal["given", "randomised", "regression_em", "none"] = Field(
+        "given",
+        description="what rows of training sets are weighed by: logged propensities, how likely their places are looked at (estimated from "
+        "what chance chose, or by regression EM), or nothing",
+    )
+    training_weight_limit: float = Field(20, ge=1, description="largest weight of a row of a training set before weights are normalised")
+    training_window_days: int = Field(13, ge=0, description="days before its own by which a training set estimates examination")
+    mlflow_url: SecretStr | None = Field(None, description="address of MLflow's tracking server or database; SQLite in the home if unset")
+    mlflow_artifacts: str | None = Field(None, description="where MLflow keeps files of new experiments; the home if both are unset")
     build_retention_hours: float = Field(24, gt=0, description="a replaced build is kept this long for the scans that read it")
 
     @field_validator("notify_url")
