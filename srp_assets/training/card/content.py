@@ -1,0 +1,94 @@
+"""The card of a training set: what stands in some days of it, and which versions of everything upstream it was made from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from srp_assets.training.figures import Figures, merged
+from srp_assets.training.inputs import SetOptions
+from srp_assets.training.registry import SetBuild
+from srp_assets.training.schema import TrainingSchema
+
+FIGURES = frozenset(Figures().as_dict())
+"""What of a build's figures is added up; the rest stands beside it."""
+
+
+@dataclass(frozen=True)
+class SetCard:
+    """What a card tells.
+
+    Args:
+        name: of the declared features.
+        identity: of the sets.
+        definitions: digest of the declared features.
+        options: of the sets.
+        days: each day with its build, rows, and the build of the features that it read.
+        figures: of all days together.
+        weights: how the newest day's rows are weighed.
+        versions: of each feature.
+    """
+
+    name: str
+    identity: str
+    definitions: str
+    options: SetOptions
+    days: Mapping[str, dict[str, Any]]
+    figures: Figures
+    weights: Mapping[str, Any]
+    versions: Mapping[str, str]
+
+    @property
+    def rates(self) -> dict[str, float]:
+        """The share of rows that have each label."""
+        rows = max(1, self.figures.rows)
+        return {label: found.positives / rows for label, found in self.figures.labels.items()}
+
+    @property
+    def coverage(self) -> dict[str, float]:
+        """The share of rows in which each feature has a value."""
+        rows = max(1, self.figures.rows)
+        return {name: self.figures.features[name].known / rows if name in self.figures.features else 0.0 for name in self.versions}
+
+    def as_dict(self) -> dict[str, Any]:
+        """The card as JSON: what runs log and checks compare."""
+        return {
+            "name": self.name,
+            "identity": self.identity,
+            "definitions": self.definitions,
+            "options": self.options.as_dict(),
+            "days": dict(self.days),
+            "rows": self.figures.rows,
+            "without_features": self.figures.without_features,
+            "explored": self.figures.explored,
+            "final": self.figures.final,
+            "rates": self.rates,
+            "weights": {**self.weights, "effective_rows": self.figures.effective_rows, "largest": self.figures.largest_weight},
+            "coverage": self.coverage,
+            "versions": dict(self.versions),
+        }
+
+
+def card_of(name: str, schema: TrainingSchema, definitions: str, options: SetOptions, builds: Mapping[str, SetBuild]) -> SetCard:
+    """The card of some days.
+
+    Args:
+        name: of the declared features.
+        schema: of the sets.
+        definitions: digest of the declared features.
+        options: of the sets.
+        builds: by day, at least one.
+    """
+    newest = builds[max(builds)]
+    return SetCard(
+        name=name,
+        identity=newest.identity,
+        definitions=definitions,
+        options=options,
+        days={
+            day: {"set": build.set_id, "rows": build.rows, "reads": build.reads, "features_build": build.figures.get("features_build")}
+            for day, build in sorted(builds.items())
+        },
+        figures=merged({key: value for key, value in build.figures.items() if key in FIGURES} for build in builds.values()),
+        weights=newest.figures["weights"],
+        versions=dict(schema.versions),
+    )
