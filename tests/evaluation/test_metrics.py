@@ -130,7 +130,7 @@ def test_a_resample_is_the_metric_of_repeated_users(rows: list[Row]) -> None:
             chosen = [row for row, unit in zip(rows, arrays.unit, strict=True) if drawn[resample, unit] > copy]
             repeated += [{**row, "unit": row["unit"] + 10 * copy, "request": row["request"] + 100 * copy} for row in chosen]
         expected = naive(repeated) if repeated else {}
-        expected.pop("ece", None)  # its bins stay those of all rows
+        expected.pop("ece", None)  # a norm: see below
         for name, value in expected.items():
             assert measured.resamples[name][resample] == pytest.approx(value, rel=1e-9, abs=1e-12, nan_ok=True), name
 
@@ -317,3 +317,21 @@ def test_differences_are_paired_and_of_the_same_rows(many: tuple[pa.Table, np.nd
         differences(measure(scored_rows(table.slice(1), score[1:], "clicked"), options), champion)
     with pytest.raises(InvalidInput, match="different options"):
         differences(measure(scored_rows(table, score, "clicked"), MetricOptions(resamples=200, seed=2)), champion)
+
+
+def test_resamples_of_a_norm_are_distances_in_the_bins_of_all_rows(many: tuple[pa.Table, np.ndarray]) -> None:
+    table, score = many
+    rows = scored_rows(table, score, "clicked")
+    measured = measure(rows, FEW)
+    drawn = multiplicities(rows.unit_key, FEW.seed, FEW.resamples)
+    before = np.array([(rows.score < value).sum() for value in rows.score])
+    bins = before * BINS // rows.rows
+    residual = rows.score - rows.label
+    own = np.bincount(bins, residual) / rows.rows
+    assert measured.values["ece"] == pytest.approx(np.abs(own).sum())
+    for resample in range(3):
+        weight = drawn[resample][rows.unit]
+        distance = np.abs(np.bincount(bins, weight * residual) / weight.sum() - own).sum()
+        assert measured.resamples["ece"][resample] == pytest.approx(distance)
+    estimate = measured.estimates()["ece"]
+    assert estimate.high - estimate.value == pytest.approx(np.quantile(measured.resamples["ece"], 0.95))

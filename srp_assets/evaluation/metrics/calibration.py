@@ -31,8 +31,9 @@ ENOUGH = 1e-10
 
 @dataclass(frozen=True)
 class Bin:
-    """Rows with neighbouring scores: how many, their weight, and the weighted means of prediction and label."""
+    """Rows with neighbouring scores: number of the bin, how many they are, their weight, weighted means of prediction and label."""
 
+    number: int
     rows: int
     weight: float
     predicted: float
@@ -77,7 +78,10 @@ def reliability(rows: ScoredRows, bins: int) -> list[Bin]:
     counts = np.bincount(of_row, minlength=bins)
     total, predicted, observed = (sums_by(of_row, weight * values, bins) for values in (1.0, rows.score[order], rows.label[order]))
     means = divided(predicted, total), divided(observed, total)
-    return [Bin(int(counts[bin_]), float(total[bin_]), float(means[0][bin_]), float(means[1][bin_])) for bin_ in np.flatnonzero(counts)]
+    return [
+        Bin(int(bin_), int(counts[bin_]), float(total[bin_]), float(means[0][bin_]), float(means[1][bin_]))
+        for bin_ in np.flatnonzero(counts)
+    ]
 
 
 def recalibration(rows: ScoredRows) -> Recalibration:

@@ -7,7 +7,7 @@ import numpy as np
 
 from srp_assets.errors import InvalidInput
 from srp_assets.evaluation.arrays import Floats, divided
-from srp_assets.evaluation.bootstrap.intervals import Estimate, interval
+from srp_assets.evaluation.bootstrap.intervals import Estimate, interval, interval_of_norm
 from srp_assets.evaluation.bootstrap.resamples import Resampled, SortedRows, resampled
 from srp_assets.evaluation.metrics.auc import auc
 from srp_assets.evaluation.metrics.calibration import (
@@ -32,6 +32,9 @@ from srp_assets.evaluation.metrics.user_auc import user_auc
 LOWER_IS_BETTER = frozenset({"log_loss", "ece"})
 NEAREST_IS_BEST: Mapping[str, float] = {"predicted_over_observed": 1.0, "calibration_slope": 1.0, "calibration_intercept": 0.0}
 """What these metrics would be of a model that is right; of all others more is better, but for `LOWER_IS_BETTER`."""
+
+NORMS = frozenset({"ece"})
+"""Metrics that are norms: of them resamples hold the distance from the value's vector (`bootstrap/intervals.py`)."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ class Measured:
 
     def estimates(self) -> dict[str, Estimate]:
         """Every metric with its interval."""
-        return {name: interval(value, self.resamples[name]) for name, value in self.values.items()}
+        return {name: _estimate(name, value, self.resamples[name]) for name, value in self.values.items()}
 
 
 def measure(rows: ScoredRows, options: MetricOptions) -> Measured:
@@ -106,7 +109,9 @@ def measure(rows: ScoredRows, options: MetricOptions) -> Measured:
         total = sum(bin_.weight for bin_ in bins)
         off = sum(bin_.weight * abs(bin_.predicted - bin_.observed) for bin_ in bins if bin_.weight)
         values |= {"ece": off / total if total else float("nan"), "calibration_intercept": line.intercept, "calibration_slope": line.slope}
-        resamples["ece"] = divided(np.abs(found.residuals).sum(axis=1), found.sums[:, 0] + found.sums[:, 1])
+        shares = divided(found.residuals, found.sums[:, :1] + found.sums[:, 1:2])
+        own = [bin_.weight * (bin_.predicted - bin_.observed) / total if bin_.weight else 0.0 for bin_ in bins]
+        resamples["ece"] = np.abs(shares[:, [bin_.number for bin_ in bins]] - own).sum(axis=1)
         resamples["calibration_intercept"], resamples["calibration_slope"] = moved(line, found.sums[:, -5:-3], found.sums[:, -3:])
     return Measured(values, resamples, bins, rows.rows, int(rows.label.sum()), rows.units, rows.without_label, rows.digest, options)
 
@@ -124,10 +129,20 @@ def differences(challenger: Measured, champion: Measured) -> dict[str, Estimate]
     if challenger.options != champion.options:
         raise InvalidInput("the two models were measured with different options", remedy="measure both with the same ones")
     return {
-        name: interval(value - champion.values[name], challenger.resamples[name] - champion.resamples[name])
+        name: _estimate(name, value - champion.values[name], _difference(name, challenger, champion))
         for name, value in challenger.values.items()
         if name in champion.values
     }
+
+
+def _difference(name: str, challenger: Measured, champion: Measured) -> Floats:
+    if name in NORMS:
+        return challenger.resamples[name] + champion.resamples[name]
+    return challenger.resamples[name] - champion.resamples[name]
+
+
+def _estimate(name: str, value: float, resamples: Floats) -> Estimate:
+    return (interval_of_norm if name in NORMS else interval)(value, resamples)
 
 
 def _resampled(rows: ScoredRows, ratios: list[Ratio], line: Recalibration | None, options: MetricOptions) -> Resampled:

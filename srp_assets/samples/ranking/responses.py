@@ -88,7 +88,7 @@ def _impressions(world: RankingWorld, requests: Requests) -> Impressions:
     position = np.tile(np.arange(1, POSITIONS + 1), count)
     numbers = requests.numbers[request] * POSITIONS + position - 1
     pool = pools(world, requests, request, numbers)
-    probabilities = _policy(world, requests, request, pool)
+    probabilities = policy_probabilities(world, requests, request, pool)
     draws = world.draws("impression")
     explored = draws.chance("explored", numbers, EXPLORATION)
     by_policy = (np.cumsum(probabilities, axis=1) < draws.uniform("choice", numbers)[:, None]).sum(axis=1).clip(max=POOL - 1)
@@ -106,7 +106,7 @@ def _impressions(world: RankingWorld, requests: Requests) -> Impressions:
         propensity=propensity,
         explored=explored,
         examined=draws.uniform("examined", numbers) < examination(position),
-        relevance=_relevance(world, requests, request, item),
+        relevance=relevance(world, requests, request, item),
     )
 
 
@@ -126,8 +126,8 @@ def pools(world: RankingWorld, requests: Requests, request: Ids, numbers: Ids) -
     return rank * len(CATEGORIES) + category
 
 
-def _policy(world: RankingWorld, requests: Requests, request: Ids, pool: Ids) -> Reals:
-    """The probability of each item of the pools."""
+def policy_probabilities(world: RankingWorld, requests: Requests, request: Ids, pool: Ids) -> Reals:
+    """The logging policy's probability of each item of the pools, of their shape, without what it explores by chance."""
     items = world.items
     guessed = items.quality + 0.7 * normal(world.draws("item"), "guess", items.numbers)
     matches = items.category[pool] == requests.query_category[request][:, None]
@@ -135,7 +135,8 @@ def _policy(world: RankingWorld, requests: Requests, request: Ids, pool: Ids) ->
     return scores / scores.sum(axis=1, keepdims=True)
 
 
-def _relevance(world: RankingWorld, requests: Requests, request: Ids, item: Ids) -> Reals:
+def relevance(world: RankingWorld, requests: Requests, request: Ids, item: Ids) -> Reals:
+    """The probability of a click on each item that is looked at."""
     items = world.items
     user = np.where(requests.user == NOBODY, requests.numbers + world.users, requests.user)
     likes = items.category[item] == world.taste(user, requests.time)[request]
