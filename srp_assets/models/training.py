@@ -1,0 +1,118 @@
+"""Trains any model that a configuration describes, and judges it on the days after those that it was trained on."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from srp_assets.features.declaration.columns import ValueType
+from srp_assets.models.config.document import ModelDocument
+from srp_assets.models.measures import auc, log_loss
+from srp_assets.models.ranker import Ranker
+from srp_assets.training.reader import SetReader
+from srp_assets.training.schema import CONTEXT_FIELDS, TrainingSchema
+
+Progress = Callable[[str, int, int], None]
+"""Told what is being done, how much of it is done, and how much there is (0 where nobody knows)."""
+
+
+def input_types(schema: TrainingSchema) -> dict[str, ValueType]:
+    """What a configuration may name: features, and the context of the request, the item and the place."""
+    texts: dict[str, ValueType] = dict.fromkeys([field.name for field in CONTEXT_FIELDS], "text")
+    return {**texts, "item_id": "text", "position": "number", **schema.features}
+
+
+def train(
+    document: ModelDocument, days: SetReader, validation: SetReader | None, scratch: Path, progress: Progress | None = None
+) -> Ranker:
+    """Trains a model.
+
+    Args:
+        document: the configuration, every input's encoding written out (`resolve_inputs`).
+        days: to train on.
+        validation: days by which training ends; without them it goes on to the configured length.
+        scratch: an empty folder for checkpoints.
+        progress: told how far it is.
+    """
+    if document.architecture.kind == "gbdt":
+        from srp_assets.models.gbdt import train_gbdt
+
+        rounds = document.architecture.rounds
+        tell = None if progress is None else lambda done, _: progress(f"training {document.name}", done, rounds)
+        return train_gbdt(document, days, validation, tell)
+    from srp_assets.models.deep.ranker import DeepRanker
+    from srp_assets.models.deep.training.reading import RowFiles
+    from srp_assets.models.deep.training.trainer import Training
+
+    def files(reader: SetReader) -> RowFiles:
+        paths = [reader.storage.path(path) for _, of_day in sorted(reader.files.items()) for path in of_day]
+        return RowFiles(paths, reader.storage.filesystem)
+
+    if progress is not None:
+        progress(f"training {document.name}", 0, 0)
+    trained = Training(document, files(days), files(validation) if validation else None, folder=scratch).run()
+    return DeepRanker(document, trained.encoder, trained.model)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a model is worth on some days, for one label.
+
+    Args:
+        rows: that it was judged by.
+        rate: the share of them that have the label.
+        mean: what the model says of them on average; of a probability close to `rate`.
+        auc: by rows alike.
+        weighted_auc: by the weights of the training set.
+        log_loss: by rows alike; nan where scores are no probabilities.
+        weighted_log_loss: by the weights.
+    """
+
+    rows: int
+    rate: float
+    mean: float
+    auc: float
+    weighted_auc: float
+    log_loss: float
+    weighted_log_loss: float
+
+
+def judge(ranker: Ranker, days: SetReader) -> dict[str, Judged]:
+    """Scores some days, a row group at a time, and measures each label.
+
+    Args:
+        ranker: the model.
+        days: that it was not trained on.
+    """
+    labels: dict[str, list[np.ndarray]] = {}
+    scores: dict[str, list[np.ndarray]] = {}
+    weights: list[np.ndarray] = []
+    names = list(ranker.document.labels)
+    for rows in days.tables(list(dict.fromkeys([*ranker.columns, *names, "weight"]))):
+        for label, found in ranker.score(rows).items():
+            scores.setdefault(label, []).append(found)
+            labels.setdefault(label, []).append(rows[label].to_numpy())
+        weights.append(rows["weight"].to_numpy())
+    are_probabilities = getattr(ranker.document.architecture, "objective", "binary") == "binary"
+    weight = np.concatenate(weights) if weights else np.zeros(0)
+    return {label: _judged(np.concatenate(labels[label]), np.concatenate(scores[label]), weight, are_probabilities) for label in scores}
+
+
+def _judged(happened: np.ndarray, scores: np.ndarray, weights: np.ndarray, are_probabilities: bool) -> Judged:
+    nothing = float("nan")
+    return Judged(
+        rows=len(happened),
+        rate=float(happened.mean()) if len(happened) else nothing,
+        mean=float(scores.mean()) if len(scores) else nothing,
+        auc=auc(happened, scores),
+        weighted_auc=auc(happened, scores, weights),
+        log_loss=log_loss(happened, scores) if are_probabilities else nothing,
+        weighted_log_loss=log_loss(happened, scores, weights) if are_probabilities else nothing,
+    )
+
+
+def metrics_of(judged: Mapping[str, Judged]) -> dict[str, float]:
+    """The figures as a run logs them: `auc_clicked` and so on; what is not a number is left out."""
+    found = {f"{name}_{label}": float(value) for label, own in judged.items() for name, value in vars(own).items()}
+    return {name: value for name, value in found.items() if not np.isnan(value)}
