@@ -93,14 +93,19 @@ def _cross(inputs: Sequence[Any], _: Parameters) -> Any:
     return pc.binary_join_element_wise(*inputs, CROSS_SEPARATOR, null_handling="emit_null")
 
 
+NUMERIC: dict[str, Callable[[Sequence[Floats], Parameters], Any]] = {
+    "ratio": lambda inputs, _: np.where(inputs[1] != 0, inputs[0] / inputs[1], np.nan),
+    "difference": lambda inputs, _: inputs[0] - inputs[1],
+    "product": lambda inputs, _: inputs[0] * inputs[1],
+    "logarithm": lambda inputs, _: np.where(inputs[0] > -1, np.log1p(inputs[0]), np.nan),
+    "sine": lambda inputs, parameters: np.sin(2 * np.pi * inputs[0] / parameters.period),
+    "cosine": lambda inputs, parameters: np.cos(2 * np.pi * inputs[0] / parameters.period),
+}
+"""Functions of numbers, NaN for null on both sides; they may divide by zero on the way."""
+
 VECTORISED: dict[str, Callable[[Sequence[Any], Parameters], Any]] = {
     "value": lambda inputs, _: inputs[0],
-    "ratio": _numeric(lambda inputs, _: np.where(inputs[1] != 0, inputs[0] / inputs[1], np.nan)),
-    "difference": _numeric(lambda inputs, _: inputs[0] - inputs[1]),
-    "product": _numeric(lambda inputs, _: inputs[0] * inputs[1]),
-    "logarithm": _numeric(lambda inputs, _: np.where(inputs[0] > -1, np.log1p(inputs[0]), np.nan)),
-    "sine": _numeric(lambda inputs, parameters: np.sin(2 * np.pi * inputs[0] / parameters.period)),
-    "cosine": _numeric(lambda inputs, parameters: np.cos(2 * np.pi * inputs[0] / parameters.period)),
+    **{name: _numeric(function) for name, function in NUMERIC.items()},
     "elapsed": _elapsed,
     "is_equal": _is_equal,
     "is_among": _is_among,
