@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from srp_assets.evaluation.replay.logged import LoggedChoices, logged_choices
+from srp_assets.evaluation.replay.policies import softmax_policy
 from srp_assets.samples.draws import Flags, Reals
 from srp_assets.samples.ranking.responses import POOL, examination, pools, relevance, visit
 from srp_assets.samples.ranking.world import RankingWorld, normal
@@ -45,8 +46,9 @@ def replayed(world: RankingWorld, share: float, sharpness: float = 1.2) -> Repla
     items = world.items
     guessed = items.quality + 0.3 * normal(world.draws("item"), "another guess", items.numbers)
     matches = items.category[pool] == requests.query_category[shown.request][:, None]
-    preference = np.exp(sharpness * (guessed[pool] + 0.7 * matches))
-    target = preference / preference.sum(axis=1, keepdims=True)
+    score = sharpness * (guessed[pool] + 0.7 * matches)
+    choice = np.repeat(np.arange(len(pool), dtype=np.int32), POOL)
+    target = softmax_policy(score.reshape(-1), choice, len(pool), temperature=1.0, exploration=0.0).reshape(pool.shape)
     looked_at = examination(shown.position)
     relevant = np.stack([relevance(world, requests, shown.request, pool[:, place]) for place in range(POOL)], axis=1)
     model = looked_at[:, None] / (1 + np.exp(2.0 - 0.9 * guessed[pool] - 0.6 * matches))
