@@ -1,5 +1,6 @@
 """Assembly of everything that Dagster shows and runs; nothing is read before it is asked for."""
 
+import warnings
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -64,6 +65,8 @@ def build_definitions(
             notification_sensor(settings),
         ],
         resources={"registry": RegistryResource(), "spark": SparkResource(), **(resources or {})},
+        # What is materialized or backfilled in the UI without a job, too: a process for each step would load everything anew for each.
+        executor=dg.in_process_executor,
     )
     return everything if settings.log_catalogue is None else _with_logs(everything, settings, settings.log_catalogue, progress)
 
@@ -103,4 +106,6 @@ def _with_features(
 @dg.definitions
 def defs() -> dg.Definitions:
     """What `workspace.yaml` loads: the definitions of the home that the environment names."""
+    # Used on purpose. Each process of the UI would tell of them some twenty times.
+    warnings.filterwarnings("ignore", r"Parameter `(backfill_policy|allow_nonexistent_upstream_partitions)`", dg.BetaWarning)
     return build_definitions()
