@@ -22,6 +22,7 @@ from pydantic import ValidationError
 
 from resources import spark_server
 from resources.spark import SparkResource, close_sessions, open_session
+from resources.spark_daemon import LIBRARIES
 from resources.spark_server import ServerState
 from srp_assets.errors import Unavailable
 from srp_assets.settings import PROJECT_ROOT, Settings
@@ -87,6 +88,7 @@ def listening(pids: set[int]) -> set[str]:
     return addresses
 
 
+@pytest.mark.starts_servers
 def test_two_processes_at_once_start_one_server_and_a_killed_client_leaves_it(own_settings: Settings) -> None:
     processes = [client(own_settings) for _ in range(2)]
     try:
@@ -110,6 +112,7 @@ def test_two_processes_at_once_start_one_server_and_a_killed_client_leaves_it(ow
     assert spark_server.stop(own_settings) is False
 
 
+@pytest.mark.starts_servers
 def test_a_server_that_was_killed_or_hangs_is_replaced_and_sessions_with_it(
     own_settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -130,9 +133,10 @@ def test_a_server_that_was_killed_or_hangs_is_replaced_and_sessions_with_it(
     assert (second.pid, second.token) != (first.pid, first.token)
 
     os.kill(second.pid, signal.SIGSTOP)
-    monkeypatch.setattr(spark_server, "ANSWER_SECONDS", 2.0)
-    monkeypatch.setattr(spark_server, "HANG_SECONDS", 2.0)
-    third = spark_server.start(own_settings)
+    with monkeypatch.context() as patched:
+        patched.setattr(spark_server, "ANSWER_SECONDS", 2.0)
+        patched.setattr(spark_server, "HANG_SECONDS", 2.0)
+        third = spark_server.start(own_settings)
     assert third.pid != second.pid
     assert not psutil.pid_exists(second.pid)
     assert open_session(own_settings).range(5).count() == 5
@@ -250,6 +254,18 @@ def test_a_worker_sets_aside_what_it_keeps_before_each_task(spark) -> None:
     answers = [spark.range(0, 4, 1, 4).mapInArrow(frozen, "frozen bigint, tracked bigint").toArrow().to_pylist() for _ in range(2)]
     # One of the workers may just have come to its turn to look through everything.
     assert sum(row["frozen"] > row["tracked"] for row in answers[1]) >= len(answers[1]) - 1
+
+
+def test_a_worker_has_the_libraries_of_kernels_from_its_parent(spark) -> None:
+    """Else each new worker would load them again."""
+
+    def loaded(batches):
+        import sys
+
+        for _ in batches:
+            yield pa.RecordBatch.from_pydict({"name": [name for name in LIBRARIES if name in sys.modules]})
+
+    assert {row.name for row in spark.range(1).mapInArrow(loaded, "name string").collect()} == set(LIBRARIES)
 
 
 def test_a_process_has_one_session_and_isolated_ones(spark_server_settings: Settings, server: ServerState) -> None:
