@@ -46,7 +46,7 @@ RECALL_RUNS = '{ runsOrError(filter: {pipelineName: "recall"}) { ... on Runs { r
 MATERIALIZATIONS = """
 query ($key: AssetKeyInput!) {
   assetOrError(assetKey: $key) {
-    ... on Asset { assetMaterializations { partition metadataEntries { label ... on IntMetadataEntry { intValue } } } }
+    ... on Asset { assetMaterializations { runId partition metadataEntries { label ... on IntMetadataEntry { intValue } } } }
   }
 }
 """
@@ -106,6 +106,7 @@ def materialized(service: DagsterService, *key: str) -> list[dict[str, Any]]:
 
 
 def test_everything_through_the_running_service(service: DagsterService, engine: Engine, tmp_path: Path) -> None:
+    """All of it is asked for at once, as several people would: the daemon's own waits then pass side by side."""
     # A materialization of one partition.
     params = {
         "selector": {**SELECTOR, "pipelineName": "build_warehouse", "assetSelection": [{"path": ["warehouse", "post"]}]},
@@ -115,31 +116,50 @@ def test_everything_through_the_running_service(service: DagsterService, engine:
     launched = service.graphql(LAUNCH_RUN, {"params": params})["launchRun"]
     assert launched["__typename"] == "LaunchRunSuccess", launched
     run_id = launched["run"]["runId"]
-    until(lambda: service.run_status(run_id) in ("SUCCESS", "FAILURE"), "the run", seconds=600, alive=service.is_alive)
-    assert service.run_status(run_id) == "SUCCESS"
-    assert "2024-01" in built_periods(engine, "post")
 
     # A backfill of partitions of two tables.
-    names = ["2024-01", "2024-02"]
+    periods = ["2024-01", "2024-02"]
     tables = [{"path": ["warehouse", "post"]}, {"path": ["warehouse", "comment"]}]
-    backfill = service.graphql(LAUNCH_BACKFILL, {"params": {"assetSelection": tables, "partitionNames": names}})["launchPartitionBackfill"]
+    wanted = {"assetSelection": tables, "partitionNames": periods}
+    backfill = service.graphql(LAUNCH_BACKFILL, {"params": wanted})["launchPartitionBackfill"]
     assert backfill["__typename"] == "LaunchBackfillSuccess", backfill
-
-    def status() -> str:
-        return str(service.graphql(BACKFILL, {"id": backfill["backfillId"]})["partitionBackfillOrError"]["status"])
-
-    until(lambda: status() not in ("REQUESTED", "CANCELING"), "the backfill", seconds=600, alive=service.is_alive)
-    assert status() == "COMPLETED_SUCCESS"
-    assert built_periods(engine, "post") == names
-    assert built_periods(engine, "comment") == ["2024-01"]
-    assert {event["partition"] for event in materialized(service, "warehouse", "comment")} >= set(names)
 
     # Three tasks fill the window: the sensor merges them into one batch, whose run the daemon launches.
     documents = tmp_path / "strategies.yaml"
     documents.write_text(STRATEGIES, encoding="utf-8")
     srp("apply", documents)
-    names = ["liked-posts", "comments-under-liked-posts", "comments-that-thank"]
-    tasks = {name: srp("submit", name)["task_id"] for name in names}
+    strategies = ["liked-posts", "comments-under-liked-posts", "comments-that-thank"]
+    tasks = {name: srp("submit", name)["task_id"] for name in strategies}
+
+    expect_built_by_run(service, run_id)
+    expect_backfilled(service, engine, backfill["backfillId"], periods)
+    expect_answered(service, tasks)
+
+
+def expect_built_by_run(service: DagsterService, run_id: str) -> None:
+    """The run that was launched has materialized its one partition."""
+    until(lambda: service.run_status(run_id) in ("SUCCESS", "FAILURE"), "the run", seconds=600, alive=service.is_alive)
+    assert service.run_status(run_id) == "SUCCESS"
+    of_run = [event["partition"] for event in materialized(service, "warehouse", "post") if event["runId"] == run_id]
+    assert of_run == ["2024-01"]
+
+
+def expect_backfilled(service: DagsterService, engine: Engine, backfill_id: str, periods: list[str]) -> None:
+    """The backfill has materialized all of its partitions, and they are built."""
+
+    def status() -> str:
+        return str(service.graphql(BACKFILL, {"id": backfill_id})["partitionBackfillOrError"]["status"])
+
+    until(lambda: status() not in ("REQUESTED", "CANCELING"), "the backfill", seconds=600, alive=service.is_alive)
+    assert status() == "COMPLETED_SUCCESS"
+    assert built_periods(engine, "post") == periods
+    assert built_periods(engine, "comment") == ["2024-01"]
+    for table in ("post", "comment"):
+        assert {event["partition"] for event in materialized(service, "warehouse", table)} >= set(periods)
+
+
+def expect_answered(service: DagsterService, tasks: dict[str, str]) -> None:
+    """The tasks were answered by one batch, which Dagster shows."""
     until(
         lambda: all(srp("tasks", task_id)["state"] in ("done", "failed") for task_id in tasks.values()),
         "the tasks",
