@@ -46,6 +46,9 @@ RUN_FOLDER = "TEST_RUN_FOLDER"
 PUBLISHES_VIEWS = "publishes_views"
 """The mark of test files whose tests publish views for people: a Spark server has one set of them."""
 
+STARTS_SERVERS = "starts_servers"
+"""The mark of tests that start Spark servers of their own: ten seconds each."""
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Makes the folder of the run; lets interrupts reach what tests start, also where the run was started in the background."""
@@ -53,9 +56,10 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if not hasattr(config, "workerinput"):
         os.environ[RUN_FOLDER] = tempfile.mkdtemp(prefix="srp-tests-")
-        # Spark's plans here are many and small: the quick compiler alone takes a sixth less of the processors' time. With it Java would
-        # make room for a fifth of the code only, and fail in strange ways when that is full.
-        os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m")
+        # Spark's plans here are many and small: the quick compiler alone takes a sixth less of the processors' time, the simpler collector
+        # of garbage another eighth. With that compiler Java would make room for a fifth of the code only, and fail in strange ways when
+        # that is full.
+        os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:+UseParallelGC")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -87,8 +91,17 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Schedul
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begins with the largest group of what must run in one process."""
-    items.sort(key=lambda item: item.get_closest_marker(PUBLISHES_VIEWS) is None)
+    """Begins with what takes long, so that short files are left to share out when a process has nothing more to do."""
+    items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> int:
+    """The largest group of what must run in one process comes first, then what starts servers of its own, then what else uses Spark."""
+    if item.get_closest_marker(PUBLISHES_VIEWS):
+        return 0
+    if item.get_closest_marker(STARTS_SERVERS):
+        return 1
+    return 2 if "spark_server_settings" in getattr(item, "fixturenames", ()) else 3
 
 
 def _settings_of_the_spark_server(folder: Path) -> Settings:

@@ -44,6 +44,7 @@ def two_executors(settings: Settings) -> Iterator[Settings]:
 
 
 @pytest.mark.timeout(600)
+@pytest.mark.starts_servers
 def test_executors_answer_as_the_reference_does(
     two_executors: Settings, engine: Engine, storage: Storage, sample_catalogue: Catalogue
 ) -> None:

@@ -34,6 +34,7 @@ def no_java(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return commands
 
 
+@pytest.mark.starts_servers
 def test_the_java_of_the_wheel_runs_a_server(no_java: Path, tmp_path: Path) -> None:
     settings = Settings(home=tmp_path / "home", spark_master="local[1]", spark_memory="512m", SPARK_REMOTE=None)
     try:
