@@ -139,7 +139,7 @@ def _train_label(
     progress: Progress | None,
 ) -> lgb.Booster:
     architecture = _architecture(document)
-    parameters = _parameters(architecture)
+    parameters = parameters_of(document)
     borders = lgb.Dataset(
         sampled, params=parameters, feature_name=list(matrix.names), categorical_feature=matrix.category_places, free_raw_data=True
     ).construct()
@@ -163,8 +163,9 @@ def _told(progress: Progress) -> Callable[[Any], None]:
     return tell
 
 
-def _parameters(architecture: GradientBoosting) -> dict[str, Any]:
-    ranks = architecture.objective == "lambdarank"
+def parameters_of(document: ModelDocument) -> dict[str, Any]:
+    """A configuration in LightGBM's words."""
+    architecture, ranks = _architecture(document), _ranks(document)
     return {
         "objective": architecture.objective,
         "metric": ["ndcg"] if ranks else ["auc", "binary_logloss"],

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from srp_assets.features.aggregation.layout import Layout
 from srp_assets.features.building.days import identity_of
-from srp_assets.features.building.days import stale_days as stale_features
+from srp_assets.features.building.days import inputs_of as feature_inputs
 from srp_assets.features.registry import current_builds as current_features
 from srp_assets.logs.catalogue import LogCatalogue
 from srp_assets.logs.tables import built_days, landed_log_files
@@ -56,7 +56,8 @@ def inputs_of(connection: Connection, logs: LogCatalogue, layout: Layout, bucket
     """The days that can be built now, or could if what they read was, by day in order."""
     shown = built_days(connection, "impression_outcomes")
     features = current_features(connection, "impressions", identity_of("impressions", layout, buckets))
-    stale = set(stale_features(connection, "impressions", layout, buckets))
+    wanted = feature_inputs(connection, "impressions", layout, buckets)
+    ready = {day for day, own in wanted.items() if own.problem is None and day in features and features[day].reads == own.reads}
     needs_features = options.features == "recomputed" or options.weighting == "regression_em"
     found = {}
     for day in shown:
@@ -66,9 +67,9 @@ def inputs_of(connection: Connection, logs: LogCatalogue, layout: Layout, bucket
         reads: list[Any] = [shown[other].build_id for other in window]
         problem = None
         if needs_features:
-            ready = [other in features and other not in stale for other in (window if options.weighting == "regression_em" else [day])]
-            reads += [0, *[features[other].build_id for other in window if other in features]]
-            problem = None if all(ready) else "the features of impressions are not built"
+            needed = window if options.weighting == "regression_em" else [day]
+            reads += [0, *[features[other].build_id for other in needed if other in features]]
+            problem = None if ready.issuperset(needed) else "the features of impressions are not built"
         if options.features == "served":
             reads.append(_served_files(connection, logs, day))
         found[day] = SetInputs(digest_of(reads), max(shown[other].build_id for other in window), problem)

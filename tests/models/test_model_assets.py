@@ -58,7 +58,7 @@ def own_shop(own_settings: Settings, engine: Engine, sample_catalogue: Catalogue
     assert own_settings.feature_declarations is not None
     logs = load_log_catalogue(own_settings.log_catalogue)
     definitions = load_definitions(own_settings.feature_declarations)
-    return Shop(engine, places_of(own_settings, sample_catalogue), logs, layout_of(definitions), NUMBER)
+    return Shop(engine, places_of(own_settings, sample_catalogue), logs, layout_of(definitions), NUMBER, with_sums=True)
 
 
 def test_a_model_is_trained_on_the_days_before_and_keeps_what_it_came_from(
@@ -130,7 +130,7 @@ def test_schedules_ask_for_the_day_that_has_ended(own_settings: Settings) -> Non
     definitions = build_definitions(settings=own_settings)
     at = datetime(2024, 3, 9, 4, 15, tzinfo=UTC)
     for name in ("daily_training_sets", "daily_train_trees"):
-        context = dg.build_schedule_context(scheduled_execution_time=at)
+        context = dg.build_schedule_context(scheduled_execution_time=at, repository_def=definitions.get_repository_def())
         (request,) = definitions.resolve_schedule_def(name).evaluate_tick(context).run_requests or ()
         assert request.partition_key == str((at - timedelta(days=1)).date())
 

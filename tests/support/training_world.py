@@ -9,8 +9,12 @@ import pyarrow as pa
 from sqlalchemy import Engine
 
 from srp_assets.features.aggregation.layout import Layout
+from srp_assets.features.aggregation.rows import ARROW_TYPES
 from srp_assets.features.building.days import Places, identity_of
 from srp_assets.features.building.days import inputs_of as feature_inputs
+from srp_assets.features.building.files import write_day
+from srp_assets.features.declaration.columns import COMPUTED_COLUMNS, ValueType
+from srp_assets.features.declaration.definitions import Definitions
 from srp_assets.features.registry import FeatureBuild, record_builds
 from srp_assets.logs import registry_builds as log_builds
 from srp_assets.logs.catalogue import LogCatalogue
@@ -31,6 +35,7 @@ class Shop:
         logs: the declared logs.
         layout: of the declared features.
         number_feature: a feature that tells the relevance of an impression.
+        with_sums: whether partial sums have files: only who computes features again reads them.
     """
 
     engine: Engine
@@ -38,6 +43,7 @@ class Shop:
     logs: LogCatalogue
     layout: Layout
     number_feature: str
+    with_sums: bool = False
 
     def build(self, day: str, rows: int, seed: int) -> list[dict[str, Any]]:
         """Records a day of impressions and their features as the current builds; the impressions."""
@@ -57,18 +63,26 @@ class Shop:
             log_builds.record_builds(connection, [build])
 
     def build_features(self, day: str, shown: list[dict[str, Any]], seed: int) -> None:
-        """Records the features of impressions; partial sums have no files here, since nothing reads them."""
-        folder = f"impressions/{datetime.now(UTC).timestamp()}/day={day}"
+        """Records the features of impressions, and partial sums of a day without events."""
+        stamp = datetime.now(UTC).timestamp()
+        folder, sums = f"impressions/{stamp}/day={day}", f"partials/{stamp}/day={day}"
+        nothing = pa.schema([(name, ARROW_TYPES[type_]) for name, type_ in event_types(self.layout.definitions).items()]).empty_table()
+        for family in self.layout.families if self.with_sums else ():
+            write_day(self.places.features, self.layout.definitions, family, nothing, sums, self.places.buckets)
         table = features_table(self.layout, self.number_feature, shown, seed)
         size = self.places.features.write(f"{folder}/block.parquet", table)
-        for kind, rows, own in (("partials", {}, ""), ("impressions", {"impressions/impressions": table.num_rows}, folder)):
+        for kind, rows, own in (("partials", {}, sums), ("impressions", {"impressions/impressions": table.num_rows}, folder)):
             with self.engine.begin() as connection:
                 inputs = feature_inputs(connection, kind, self.layout, self.places.buckets)[day]
                 identity = identity_of(kind, self.layout, self.places.buckets)
-                build = FeatureBuild(
-                    0, kind, identity, day, inputs.reads, inputs.newest, 1, own, rows, size if own else 0, datetime.now(UTC), None
-                )
+                build = FeatureBuild(0, kind, identity, day, inputs.reads, inputs.newest, 1, own, rows, size, datetime.now(UTC), None)
                 record_builds(connection, [build])
+
+
+def event_types(definitions: Definitions) -> dict[str, ValueType]:
+    """What actions hold, with the attributes that features read."""
+    given: dict[str, ValueType] = {"event_id": "text", "kind": "text", "arrival_time": "time", **definitions.event_columns}
+    return {name: type_ for name, type_ in given.items() if name not in COMPUTED_COLUMNS}
 
 
 def relevance_number(random: np.random.Generator, rows: int) -> np.ndarray:
