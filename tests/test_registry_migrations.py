@@ -16,7 +16,7 @@ from srp_assets.settings import PROJECT_ROOT, Settings
 
 def registry_modules() -> list[ModuleType]:
     """Every domain's modules that declare tables."""
-    files = sorted((PROJECT_ROOT / "srp_assets").glob("*/registry*.py"))
+    files = sorted((PROJECT_ROOT / "srp_assets").rglob("registry*.py"))
     return [importlib.import_module(".".join(file.relative_to(PROJECT_ROOT).with_suffix("").parts)) for file in files]
 
 

@@ -1,19 +1,21 @@
-"""The features' tables in the registry database: builds by day, and which are current.
+"""The features' tables in the registry database: builds by day, which are current, and what each version of the definitions held.
 
 Built are partial sums, windowed features as of the beginning of days, and the features of impressions. A build is of an identity: the
 digest of what is computed, so that builds of other definitions stand beside it. Files never change; what replaces a build has a folder of
 its own.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
+from sqlalchemy.dialects import postgresql, sqlite
 
 from resources.registry_types import Identifier, UtcDateTime
+from srp_assets.features.declaration.definitions import Definitions
 
 metadata = sa.MetaData()
 
@@ -35,6 +37,14 @@ build_table = sa.Table(
     sa.Column("current", sa.Boolean, nullable=False),
     sa.Column("retired_at", UtcDateTime),
     sa.Index("ix_features_build_day", "table", "identity", "day", "current"),
+)
+
+definitions_table = sa.Table(
+    "features_definitions",
+    metadata,
+    sa.Column("digest", sa.String, primary_key=True),
+    sa.Column("features", sa.JSON, nullable=False),
+    sa.Column("recorded_at", UtcDateTime, nullable=False),
 )
 
 
@@ -156,3 +166,24 @@ def _build(row: sa.Row[Any]) -> FeatureBuild:
         built_at=row.built_at,
         run_id=row.run_id,
     )
+
+
+def record_definitions(connection: Connection, definitions: Definitions) -> None:
+    """Keeps which version of each feature these definitions hold, so that what was computed by them says so ever after."""
+    if definitions.digest in feature_versions(connection, [definitions.digest]):
+        return
+    versions = {name: feature.version for name, feature in definitions.features.items()}
+    values = {"digest": definitions.digest, "features": versions, "recorded_at": datetime.now(UTC)}
+    insert = _INSERTS[connection.dialect.name](definitions_table)
+    # Two processes may find it missing at once.
+    connection.execute(insert.values(**values).on_conflict_do_nothing(index_elements=["digest"]))
+
+
+_INSERTS: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+
+
+def feature_versions(connection: Connection, digests: Iterable[str]) -> dict[str, dict[str, str]]:
+    """The versions of the features by name, of each of some versions of the definitions; one that nobody recorded is left out."""
+    columns = definitions_table.c
+    statement = sa.select(columns.digest, columns.features).where(columns.digest.in_(list(digests)))
+    return {row.digest: dict(row.features) for row in connection.execute(statement)}

@@ -1,33 +1,23 @@
 """Tells an address of the user's own when a task has ended: a POST of what `srp tasks ID --json` says of it, without its ledger.
 
-At least once: whoever listens recognises a repetition by the header `X-SRP-Delivery`. With a secret, `X-SRP-Signature` is `sha256=` and the
-HMAC-SHA256 of the body in hexadecimal (RFC 2104). Telling is nobody's task to wait for: it happens beside the runs, gives up on an answer
-after seconds, and is repeated ever more seldom. The address may hold a password, so errors name its host alone.
+At least once: whoever listens recognises a repetition by the header `X-SRP-Delivery` (`resources/webhook.py` has what is sent). Telling is
+nobody's task to wait for: it happens beside the runs, gives up on an answer after seconds, and is repeated ever more seldom.
 """
 
-import hashlib
-import hmac
 import json
-from base64 import b64encode
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from http.client import HTTPException
 from time import monotonic
-from typing import Any
-from urllib.parse import unquote, urlsplit, urlunsplit
-from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from pydantic import SecretStr
 from sqlalchemy import Engine
 
+from resources.webhook import ANSWER_SECONDS, post
 from srp_assets.recall import registry_outbox
 from srp_assets.recall.registry import Task
 from srp_assets.recall.registry_outbox import Notice
 from srp_assets.recall.shown_task import task_summary, task_timings
 from srp_assets.settings import Settings
-
-ANSWER_SECONDS = 5.0
-"""How long an answer is waited for; a receiver that works longer should answer first."""
 
 ROUND_SECONDS = 20.0
 """How long one round takes at most, but for the last answer: well within the time of a sensor's tick."""
@@ -48,13 +38,6 @@ class Round:
     failed: int
     given_up: int
     problem: str | None
-
-
-class _NoRedirects(HTTPRedirectHandler):
-    """A redirected POST would arrive as a GET, or carry the tasks to a host that nobody named."""
-
-    def redirect_request(self, *_arguments: Any, **_more: Any) -> None:
-        """None: the redirection is an error like any other."""
 
 
 def tell_ended(engine: Engine, settings: Settings, *, now: datetime | None = None) -> Round:
@@ -98,40 +81,11 @@ def pause_after(tries: int) -> timedelta:
 
 def send(address: SecretStr, secret: SecretStr | None, notice: Notice, *, slo_minutes: float) -> str | None:
     """Posts one notice; returns what went wrong, or None if the receiver took it (2xx)."""
-    url, password = _without_password(address.get_secret_value())
-    body = notice_body(notice.task, slo_minutes=slo_minutes)
-    headers = {
-        "Content-Type": "application/json",
-        "User-Agent": "srp",
-        "X-SRP-Delivery": f"{notice.task.task_id}/{notice.task.state}/{notice.task.finished_at:%Y%m%dT%H%M%S%f}",
-    }
-    if password is not None:
-        headers["Authorization"] = password
-    if secret is not None:
-        headers["X-SRP-Signature"] = "sha256=" + hmac.new(secret.get_secret_value().encode(), body, hashlib.sha256).hexdigest()
-    host = urlsplit(url).hostname
-    try:
-        with build_opener(_NoRedirects).open(Request(url, data=body, headers=headers, method="POST"), timeout=ANSWER_SECONDS) as answer:
-            # Opened answers are 2xx; what it says is of no interest.
-            answer.read(1)
-    except (OSError, HTTPException, ValueError) as error:
-        reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or type(error).__name__
-        code = getattr(error, "code", None)
-        return f"{host}: {f'{code} ' if code else ''}{reason}"
-    return None
+    delivery = f"{notice.task.task_id}/{notice.task.state}/{notice.task.finished_at:%Y%m%dT%H%M%S%f}"
+    return post(address, secret, notice_body(notice.task, slo_minutes=slo_minutes), delivery, answer_seconds=ANSWER_SECONDS)
 
 
 def notice_body(task: Task, *, slo_minutes: float) -> bytes:
     """The JSON that is told of a task that has ended."""
     timings = task_timings(task, slo_minutes=slo_minutes, now=datetime.now(UTC))
     return json.dumps(task_summary(task) | {"timings": timings}, ensure_ascii=False).encode()
-
-
-def _without_password(url: str) -> tuple[str, str | None]:
-    """The address as it is asked for, and the header that its user and password make (RFC 7617)."""
-    parts = urlsplit(url)
-    if parts.username is None:
-        return url, None
-    host = parts.netloc.rpartition("@")[2]
-    pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()
-    return urlunsplit(parts._replace(netloc=host)), "Basic " + b64encode(pair).decode()

@@ -4,11 +4,8 @@ import hashlib
 import hmac
 import json
 import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 
 import pytest
 from pydantic import SecretStr, ValidationError
@@ -22,55 +19,20 @@ from srp_assets.recall.registry_tasks import cancel_task, retry_task
 from srp_assets.settings import Settings
 from srp_assets.warehouse.catalogue import Catalogue
 from support.recall import add_task, later
+from support.receiver import Receiver, receiving
 
 NOBODY = Round(0, 0, 0, None)
 
 
-@dataclass
-class Receiver:
-    """A server that keeps what it is told and answers with `status`."""
-
-    port: int = 0
-    status: int = 204
-    path: str = "/hook?token=query-secret"
-    headers: list[dict[str, str]] = field(default_factory=list)
-    bodies: list[bytes] = field(default_factory=list)
-    answers: Callable[[], None] = lambda: None
-
-    @property
-    def address(self) -> str:
-        return f"http://ops:path-secret@127.0.0.1:{self.port}{self.path}"
-
-    def told(self) -> list[tuple[str, str]]:
-        return [(body["task_id"], body["state"]) for body in map(json.loads, self.bodies)]
+def told_of(receiver: Receiver) -> list[tuple[str, str]]:
+    return [(body["task_id"], body["state"]) for body in map(json.loads, receiver.bodies)]
 
 
 @pytest.fixture
 def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    found = Receiver()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            found.headers.append({name.lower(): value for name, value in self.headers.items()} | {"path": self.path})
-            found.bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
-            found.answers()
-            self.send_response(found.status)
-            if found.status == 302:
-                self.send_header("Location", found.path)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *arguments: Any) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        found.port = server.server_address[1]
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
+    with receiving() as found:
         yield found
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture
@@ -103,7 +65,7 @@ def test_every_end_is_told_once_and_signed(
     any_registry: Engine, told_settings: Settings, receiver: Receiver, ended: dict[str, str]
 ) -> None:
     assert tell_ended(any_registry, told_settings) == Round(3, 0, 0, None)
-    assert receiver.told() == [(ended[state], state) for state in ("done", "failed", "cancelled")]
+    assert told_of(receiver) == [(ended[state], state) for state in ("done", "failed", "cancelled")]
     for headers, body in zip(receiver.headers, receiver.bodies, strict=True):
         assert headers["path"] == receiver.path
         assert headers["content-type"] == "application/json"
@@ -183,11 +145,11 @@ def test_a_task_that_is_tried_again_is_told_of_when_it_ends_again(
     with any_registry.begin() as connection:
         retry_task(connection, ended["failed"], now=later(10))
     tell_ended(any_registry, told_settings)
-    assert {state for _, state in receiver.told()} == {"done", "cancelled"}
+    assert {state for _, state in told_of(receiver)} == {"done", "cancelled"}
     with any_registry.begin() as connection:
         cancel_task(connection, ended["failed"], now=later(11))
     tell_ended(any_registry, told_settings)
-    assert receiver.told()[-1] == (ended["failed"], "cancelled")
+    assert told_of(receiver)[-1] == (ended["failed"], "cancelled")
 
 
 def test_where_nobody_wants_to_know_nothing_piles_up(

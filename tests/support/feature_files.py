@@ -43,8 +43,16 @@ def joined(files: PartialFiles, requests: pa.Table, versions: dict[str, pa.Table
     ]
 
 
-def build_actions(engine: Engine, logs: Storage, definitions: Definitions, events: Sequence[Row], days: Sequence[str], number: int) -> None:
-    """Writes the actions of days and records them as the current builds, as the logs do."""
+def build_actions(
+    engine: Engine,
+    logs: Storage,
+    definitions: Definitions,
+    events: Sequence[Row],
+    days: Sequence[str],
+    number: int,
+    provisional: Sequence[str] = (),
+) -> None:
+    """Writes the actions of days and records them as the current builds, as the logs do; labels are final but for some days."""
     table = events_table(definitions, events)
     of_rows = days_of(integers(table["event_time"]))
     builds = []
@@ -56,7 +64,8 @@ def build_actions(engine: Engine, logs: Storage, definitions: Definitions, event
             path = f"{name}/{day}/{number}.parquet"
             files.append(log_builds.TableFile(name, path, rows.num_rows, logs.write(path, rows)))
         counts = log_builds.DayCountsBuilt()
-        builds.append(log_builds.DayBuild(0, day, number, "final", {}, counts, tuple(files), datetime.now(UTC), None))
+        state = "provisional" if day in provisional else "final"
+        builds.append(log_builds.DayBuild(0, day, number, state, {}, counts, tuple(files), datetime.now(UTC), None))
     with engine.begin() as connection:
         log_builds.record_builds(connection, builds)
 

@@ -312,6 +312,35 @@ class Automatic(Strict):
     pays: float = Field(0.0005, gt=0)
 
 
+class Parity(Strict):
+    """When served values agree with those that are computed again (the words are those of `expectations/parity_rules.py`).
+
+    `rows` are needed for a verdict; `share` is by how much mean and variance may differ, `near_zero` the part of the standard deviation
+    that stands for a mean which is nearer to zero; `nulls`, `mismatches` and `unmatched` are shares of the rows: by how much nulls may
+    differ, how many values may, and how many sampled rows may be without a request in the logs.
+    """
+
+    rows: int = Field(1000, ge=1)
+    share: float = Field(0.05, ge=0, le=1)
+    near_zero: float = Field(0.1, gt=0, le=1)
+    nulls: float = Field(0.01, ge=0, le=1)
+    mismatches: float = Field(0.001, ge=0, le=1)
+    unmatched: float = Field(0.02, ge=0, le=1)
+
+
+class Drift(Strict):
+    """When a day's values are worth a warning.
+
+    `index` is the population stability index over `buckets` of about equal size, `nulls` the change of the share of nulls; a day is
+    compared with the one before it, and with the `days` before it together, from which models are trained.
+    """
+
+    index: float = Field(0.2, gt=0)
+    nulls: float = Field(0.05, gt=0, le=1)
+    buckets: int = Field(10, ge=2, le=100)
+    days: int = Field(14, ge=1, le=366)
+
+
 class FeatureDocument(Strict):
     """Everything that is declared about features. `context` are columns that the catalogue of logs adds to requests."""
 
@@ -323,3 +352,5 @@ class FeatureDocument(Strict):
     entities: dict[Name, EntityKeys] = Field(min_length=1)
     features: tuple[AnyDeclaration, ...] = Field(min_length=1)
     automatic: Automatic = Automatic()
+    parity: Parity = Parity()
+    drift: Drift = Drift()

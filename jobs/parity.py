@@ -1,0 +1,164 @@
+"""When parity is checked, and who is told where it fails: the job, the sensors, the schedules."""
+
+import json
+from datetime import datetime, timedelta
+from typing import Any
+
+import dagster as dg
+from sqlalchemy import Engine
+
+from jobs.reopening import TICK_SECONDS, ask_for, span_request
+from jobs.retention import retention_schedule
+from resources.registry_database import RegistryResource
+from resources.webhook import post
+from srp_assets.logs.catalogue import LogCatalogue
+from srp_assets.logs.registry import last_ingest
+from srp_assets.online.parity.assets import PARITY, ParityConfig
+from srp_assets.online.parity.checking import FOLDER, ParityPlaces
+from srp_assets.online.parity.inputs import inputs_of_days, stale_days
+from srp_assets.online.parity.registry import ParityRecord, newest_records, records_after
+from srp_assets.online.parity.samples import delete_old_samples
+from srp_assets.partitions import log_days
+from srp_assets.settings import Settings
+from srp_assets.warehouse.registry_builds import PeriodKey
+
+CHECK_PARITY_JOB = "check_parity"
+
+ALERT_TICK_SECONDS = 30
+
+MOST_TRIES = 20
+"""Ticks in which an address is told of a failure before it is only said in the log: ten minutes."""
+
+TOLD_FEATURES = 20
+"""Failed features that an alert names; the record has all."""
+
+KEPT_DAYS = 60
+"""Days whose compared samples are kept: what drift may be declared to look back to, and time for people to find out why."""
+
+
+def parity_jobs() -> list[Any]:
+    """The job that checks a range of days."""
+    return [
+        dg.define_asset_job(
+            CHECK_PARITY_JOB,
+            selection=dg.AssetSelection.assets(PARITY),
+            executor_def=dg.in_process_executor,
+            description="Checks for a range of days whether what was served is what is computed again, and warns of drift.",
+        )
+    ]
+
+
+def parity_sensors(settings: Settings, places: ParityPlaces, logs: LogCatalogue) -> list[dg.SensorDefinition]:
+    """The sensor that asks for days on which something was served, and the one that tells of failures."""
+
+    @dg.sensor(
+        name="unchecked_days",
+        job_name=CHECK_PARITY_JOB,
+        minimum_interval_seconds=TICK_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Asks for one run for each range of days on which something was served since they were checked.",
+    )
+    def unchecked_days(context: dg.SensorEvaluationContext, registry: RegistryResource) -> dg.SensorResult:
+        """Asks for one run for each range of days that can be checked and are not, unless a run does so already."""
+        with registry.engine.connect() as connection:
+            stale = stale_days(connection, places.features, logs, places.layout)
+            through = last_ingest(connection)
+        return ask_for(
+            context,
+            [PeriodKey("parity", logs.name, day) for day in stale],
+            log_days(logs).get_partition_keys(),
+            job=CHECK_PARITY_JOB,
+            assets={PARITY: "parity"},
+            as_of=through,
+            request=lambda span: span_request(span, [PARITY], PARITY.to_python_identifier(), ParityConfig(only_changed=True)),
+        )
+
+    @dg.sensor(
+        name="failed_parity",
+        minimum_interval_seconds=ALERT_TICK_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Says in its log which days failed, and tells the address of SRP_NOTIFY_URL.",
+    )
+    def failed_parity(context: dg.SensorEvaluationContext, registry: RegistryResource) -> dg.SensorResult:
+        """Tells of every record that says no, once; where the address cannot be reached, again at the next tick."""
+        memory = json.loads(context.cursor or "null") or {"after": 0, "tries": 0}
+        with registry.engine.connect() as connection:
+            added = records_after(connection, memory["after"])
+        told = 0
+        for record in added:
+            if not record.passed:
+                context.log.warning("%s", alert_text(record))
+                problem = None if settings.notify_url is None else tell(settings, record)
+                if problem is not None and memory["tries"] + 1 < MOST_TRIES:
+                    context.log.warning("the alert was not taken: %s", problem)
+                    memory["tries"] += 1
+                    break
+                told += 1
+            memory = {"after": record.parity_id, "tries": 0}
+        return dg.SensorResult(skip_reason=f"{told} failures told" if told else "nothing to tell", cursor=json.dumps(memory))
+
+    return [unchecked_days, failed_parity]
+
+
+def tell(settings: Settings, record: ParityRecord) -> str | None:
+    """Posts what failed to the address of the settings; returns what went wrong."""
+    assert settings.notify_url is not None
+    body = json.dumps({"parity": alert_of(record)}).encode()
+    return post(settings.notify_url, settings.notify_secret, body, f"parity/{record.day}/{record.parity_id}")
+
+
+def alert_of(record: ParityRecord) -> dict[str, Any]:
+    """What is told of a record that says no."""
+    named = record.failed[:TOLD_FEATURES]
+    return {
+        "day": record.day,
+        "passed": record.passed,
+        "reasons": list(record.reasons),
+        "failed": len(record.failed),
+        "features": {name: dict(record.features[name].reasons) for name in named},
+        "documents": record.page,
+    }
+
+
+def alert_text(record: ParityRecord) -> str:
+    """The same in a line."""
+    reasons = list(record.reasons)
+    if record.failed:
+        more = ", .." if len(record.failed) > TOLD_FEATURES else ""
+        reasons.append(f"{len(record.failed)} features fail ({', '.join(record.failed[:TOLD_FEATURES])}{more})")
+    return f"parity of {record.day} fails: {'; '.join(reasons) or 'no feature was compared'}"
+
+
+def parity_schedules(settings: Settings, places: ParityPlaces) -> list[Any]:
+    """The daily path, after that of the features, and the retention of samples."""
+
+    def delete(engine: Engine, _before: datetime) -> str:
+        with engine.connect() as connection:
+            records = newest_records(connection)
+        return f"deleted {delete_old_samples(places.storage, FOLDER, records, KEPT_DAYS)} compared samples"
+
+    @dg.schedule(
+        name="daily_parity",
+        job_name=CHECK_PARITY_JOB,
+        # An hour after the features of the day before.
+        cron_schedule="15 3 * * *",
+        execution_timezone="UTC",
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description="Checks the day before, served or not: where serving has stopped, there is no evidence, and somebody should know.",
+    )
+    def daily(context: dg.ScheduleEvaluationContext, registry: RegistryResource) -> dg.RunRequest | dg.SkipReason:
+        with registry.engine.connect() as connection:
+            days = inputs_of_days(connection, places.features, places.catalogue, places.layout)
+        yesterday = (context.scheduled_execution_time - timedelta(days=1)).date().isoformat()
+        if not days or yesterday < min(days):
+            return dg.SkipReason("nothing was ever served")
+        return dg.RunRequest(run_key=yesterday, partition_key=yesterday)
+
+    retention = retention_schedule(
+        "parity_retention",
+        settings,
+        delete,
+        minute=57,
+        description="Deletes compared samples of replaced checks, and of days that are long past.",
+    )
+    return [daily, retention]
