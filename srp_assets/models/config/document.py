@@ -53,11 +53,22 @@ class Training(Strict):
     weight_decay: float = Field(0.0, ge=0, description="L2 penalty of all other weights")
     gradient_limit: float | None = Field(None, gt=0, description="norm to which a step's gradient is cut")
     patience: int = Field(2, ge=1, description="looks at validation rows without an improvement after which training ends")
+    monitor: Literal["log_loss", "auc"] = Field("log_loss", description="what looks compare; of several labels by their weights")
     validate_rows: int | None = Field(None, ge=1, description="rows between two looks at validation rows; an epoch if unset")
     mixed_row_groups: int = Field(8, ge=1, le=256, description="row groups, of different days where there are, that are shuffled together")
     memory_rows: int = Field(2_000_000, ge=0, description="encoded rows of a set that are kept in memory after the first epoch")
     fit_rows: int = Field(500_000, ge=1, description="rows, spread over all files, by which vocabularies and normalisation are fitted")
     seed: int = Field(1, ge=0, le=2**31)
+
+
+class Online(Strict):
+    """How a linear model or a factorization machine learns in one pass over events in their order."""
+
+    batch_rows: int = Field(256, ge=1, le=2**20)
+    learning_rate: float = Field(0.05, gt=0)
+    window_rows: int = Field(8192, ge=1, description="rows over which predictions made before learning are judged")
+    tolerance: float = Field(0.02, ge=0, description="share by which they may lose more than without learning")
+    retries: int = Field(3, ge=0, description="falls back, each with half the learning rate, before the learner gives up")
 
 
 class ModelDocument(Strict):
@@ -78,6 +89,7 @@ class ModelDocument(Strict):
     dimension: int = Field(16, ge=1, le=1024, description="numbers of each embedding")
     architecture: Architecture
     training: Training = Training()
+    online: Online | None = None
 
     @cached_property
     def inputs(self) -> tuple[Encoded | Plain, ...]:
@@ -119,6 +131,12 @@ class ModelDocument(Strict):
         for place, name, own in self._shared():
             if name not in own:
                 raise ValueError(f"{place} is like {name!r}, which is no input with rows of its own; {nearest(name, own)}")
+        return self
+
+    @model_validator(mode="after")
+    def _only_simple_models_learn_online(self) -> Self:
+        if self.online is not None and self.architecture.kind not in ("lr", "fm"):
+            raise ValueError(f"{self.architecture.kind} does not learn online; lr and fm do")
         return self
 
     @model_validator(mode="after")

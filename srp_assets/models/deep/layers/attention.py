@@ -1,0 +1,54 @@
+"""What behaviours have to do with the candidate: the attention of DIN."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from srp_assets.models.config.architectures import Activation
+from srp_assets.models.deep.layers.masked import MaskedRows
+from srp_assets.models.deep.layers.perceptron import Perceptron, activation_of
+
+
+class CandidateAttention(nn.Module):
+    """The sum of behaviours, weighted by a small perceptron that sees each of them beside the candidate.
+
+    w_t = f([q, k_t, q - k_t, q * k_t]), sum over t of w_t k_t; the weights are not normalised, so that many fitting behaviours count more
+    than one. G. Zhou et al., "Deep Interest Network", KDD 2018 (equation 1; q - k as in the authors' code).
+
+    The first layer of f is split by its inputs, W [q, k, q - k, q k] = (W_1 + W_3) q + (W_2 - W_3) k + W_4 (q k): half the products, and
+    those of q are counted once for all behaviours of a row.
+
+    Args:
+        width: of the candidate and of each behaviour (W).
+        hidden: widths of the perceptron's layers, at least one.
+        activation: of the perceptron.
+    """
+
+    def __init__(self, width: int, hidden: tuple[int, ...], activation: Activation = "dice") -> None:
+        super().__init__()
+        self.first = nn.Linear(4 * width, hidden[0])
+        nn.init.xavier_uniform_(self.first.weight)
+        self.activation = activation_of(activation, hidden[0])
+        self.rest = Perceptron(hidden[0], hidden[1:], activation)
+        self.last = nn.Linear(hidden[-1], 1)
+
+    def forward(self, candidate: Tensor, behaviours: MaskedRows) -> Tensor:
+        """The weighted sum, (B, W); zeros where a row has no behaviour.
+
+        Args:
+            candidate: (B, W).
+            behaviours: of W numbers each.
+        """
+        of_candidate, of_behaviour, of_difference, of_product = self.first.weight.chunk(4, dim=1)
+        from_candidate = functional.linear(candidate, of_candidate + of_difference, self.first.bias)  # (B, H)
+        if behaviours.packed is None:
+            keys = behaviours.with_padding()  # (B, L, W)
+            query, added = candidate.unsqueeze(1), from_candidate.unsqueeze(1)
+        else:
+            row_of = behaviours.row_of
+            keys = behaviours.packed  # (elements, W)
+            query, added = candidate[row_of], from_candidate[row_of]
+        hidden = functional.linear(torch.cat([keys, query * keys], dim=-1), torch.cat([of_behaviour - of_difference, of_product], dim=1))
+        hidden = hidden + added
+        weights = self.last(self.rest(self.activation(hidden.flatten(0, -2)))).view(hidden.shape[:-1])
+        return behaviours.total(weights)
