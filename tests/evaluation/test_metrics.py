@@ -17,8 +17,8 @@ from srp_assets.evaluation.bootstrap.resamples import multiplicities
 from srp_assets.evaluation.metrics.auc import auc
 from srp_assets.evaluation.metrics.calibration import recalibration, reliability
 from srp_assets.evaluation.metrics.measuring import Measured, MetricOptions, differences, measure
-from srp_assets.evaluation.metrics.ndcg import ndcg
-from srp_assets.evaluation.metrics.ranked import ranked_groups
+from srp_assets.evaluation.metrics.ranking.ndcg import ndcg
+from srp_assets.evaluation.metrics.ranking.ranked import ranked_groups
 from srp_assets.evaluation.metrics.scored import ScoredRows, scored_rows
 from srp_assets.evaluation.metrics.slices import dimensions, measured_parts
 from srp_assets.models.measures import LEAST_PROBABILITY

@@ -7,11 +7,13 @@ Each form is written as JSON onto the model version that it speaks of, and read 
 from collections.abc import Mapping
 from datetime import date, datetime
 from hashlib import sha256
+from math import isnan
 from typing import Literal, Self
 
 from pydantic import AwareDatetime, Field, model_validator
 
 from srp_assets.evaluation.bootstrap.intervals import Estimate
+from srp_assets.evaluation.metrics.calibration import Bin
 from srp_assets.evaluation.metrics.measuring import Measured, differences
 from srp_assets.evaluation.replay.replaying import Replay, Value
 from srp_assets.warehouse.catalogue import Strict
@@ -85,6 +87,19 @@ class Recorded(Strict):
         return sha256(self.model_dump_json().encode()).hexdigest()[:16]
 
 
+class ReliabilityBin(Strict):
+    """Rows with neighbouring scores: how many, and the means of prediction and label; null where they have no weight."""
+
+    rows: int
+    predicted: float | None
+    observed: float | None
+
+    @classmethod
+    def of(cls, found: Bin) -> Self:
+        """The same as JSON has it."""
+        return cls(rows=found.rows, predicted=_told(found.predicted), observed=_told(found.observed))
+
+
 class QualityRecord(Recorded):
     """How well a candidate orders and predicts, by itself and against the champion on the same rows.
 
@@ -95,6 +110,8 @@ class QualityRecord(Recorded):
         metrics: by name, with intervals.
         differences: candidate minus champion, by metric; empty if there was no champion.
         slices: by `dimension/part`, the same differences where there was a champion, the metrics otherwise.
+        bins: the candidate's reliability; empty if its scores are no probabilities.
+        champion_bins: the champion's.
     """
 
     step: str
@@ -103,6 +120,8 @@ class QualityRecord(Recorded):
     metrics: Mapping[str, Interval]
     differences: Mapping[str, Interval]
     slices: Mapping[str, Mapping[str, Interval]]
+    bins: tuple[ReliabilityBin, ...] = ()
+    champion_bins: tuple[ReliabilityBin, ...] = ()
 
 
 class ReplayRecord(Recorded):
@@ -158,6 +177,10 @@ class ApprovalRecord(Recorded):
     comment: str = Field(min_length=1)
 
 
+def _told(number: float) -> float | None:
+    return None if isnan(number) else number
+
+
 def quality_record(
     candidate: ModelVersion,
     champion: ModelVersion | None,
@@ -200,6 +223,8 @@ def quality_record(
         metrics=compared(measured, None),
         differences={} if of_champion is None else compared(measured, of_champion),
         slices={name: compared(one, other) for name, (one, other) in slices.items()},
+        bins=tuple(map(ReliabilityBin.of, measured.bins)),
+        champion_bins=() if of_champion is None else tuple(map(ReliabilityBin.of, of_champion.bins)),
     )
 
 

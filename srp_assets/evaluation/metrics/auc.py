@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from srp_assets.evaluation.arrays import Flags, Floats, Places, divided, kernel
-from srp_assets.evaluation.metrics.ranked import RankedGroups
+from srp_assets.evaluation.metrics.ranking.ranked import RankedGroups
 
 
 def auc(score: Floats, label: Flags, weight: Floats, ascending: Places | None = None) -> float:

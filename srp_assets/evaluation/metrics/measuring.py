@@ -20,12 +20,12 @@ from srp_assets.evaluation.metrics.calibration import (
     reliability,
 )
 from srp_assets.evaluation.metrics.log_loss import log_loss
-from srp_assets.evaluation.metrics.mrr import mrr
-from srp_assets.evaluation.metrics.ndcg import ndcg
-from srp_assets.evaluation.metrics.ranked import ranked_groups
+from srp_assets.evaluation.metrics.ranking.mrr import mrr
+from srp_assets.evaluation.metrics.ranking.ndcg import ndcg
+from srp_assets.evaluation.metrics.ranking.ranked import ranked_groups
+from srp_assets.evaluation.metrics.ranking.recall import recall
+from srp_assets.evaluation.metrics.ranking.revenue import sales
 from srp_assets.evaluation.metrics.ratio import Ratio, sums_by
-from srp_assets.evaluation.metrics.recall import recall
-from srp_assets.evaluation.metrics.revenue import sales
 from srp_assets.evaluation.metrics.scored import ScoredRows
 from srp_assets.evaluation.metrics.user_auc import user_auc
 

@@ -10,7 +10,7 @@ others.
 import numpy as np
 
 from srp_assets.evaluation.metrics.auc import auc_of_groups
-from srp_assets.evaluation.metrics.ranked import ranked_groups
+from srp_assets.evaluation.metrics.ranking.ranked import ranked_groups
 from srp_assets.evaluation.metrics.ratio import Ratio, sums_by
 from srp_assets.evaluation.metrics.scored import ScoredRows
 

@@ -45,6 +45,7 @@ def test_a_record_of_quality_says_what_was_measured() -> None:
     assert record.differences["auc"].low == pytest.approx(differences(better, worse)["auc"].low)
     assert record.slices["page/feed"] == record.differences
     assert record.metrics["gmv@5"].value == 0
+    assert sum(found.rows for found in record.bins) == sum(found.rows for found in record.champion_bins) == 2_000
     alone = quality_record(
         CANDIDATE, None, step="clicked", days=DAYS, recorded_at=NOW, measured=better, of_champion=None, slices={"page/feed": (better, None)}
     )

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from srp_assets.evaluation.arrays import Floats, divided, kernel
-from srp_assets.evaluation.metrics.ranked import RankedGroups
+from srp_assets.evaluation.metrics.ranking.ranked import RankedGroups
 from srp_assets.evaluation.metrics.ratio import Ratio, sums_by
 from srp_assets.evaluation.metrics.scored import ScoredRows
 

@@ -7,7 +7,7 @@ over all rows, so that requests count by their rows with the label. Ties as `ran
 
 import numpy as np
 
-from srp_assets.evaluation.metrics.ranked import RankedGroups
+from srp_assets.evaluation.metrics.ranking.ranked import RankedGroups
 from srp_assets.evaluation.metrics.ratio import Ratio, sums_by
 from srp_assets.evaluation.metrics.scored import ScoredRows
 

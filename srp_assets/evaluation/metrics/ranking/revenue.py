@@ -9,7 +9,7 @@ Both speak of sales that were made under the order that was logged: they compare
 
 import numpy as np
 
-from srp_assets.evaluation.metrics.ranked import RankedGroups
+from srp_assets.evaluation.metrics.ranking.ranked import RankedGroups
 from srp_assets.evaluation.metrics.ratio import Ratio, sums_by
 from srp_assets.evaluation.metrics.scored import ScoredRows
 

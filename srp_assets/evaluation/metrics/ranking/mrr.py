@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from srp_assets.evaluation.arrays import kernel
-from srp_assets.evaluation.metrics.ranked import RankedGroups
+from srp_assets.evaluation.metrics.ranking.ranked import RankedGroups
 from srp_assets.evaluation.metrics.ratio import Ratio, sums_by
 from srp_assets.evaluation.metrics.scored import ScoredRows
 

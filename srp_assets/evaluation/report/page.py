@@ -1,0 +1,94 @@
+"""The report of a candidate against the champion: one self-contained HTML page that needs no network and runs no script.
+
+It tells what the records say and nothing else, so that it can be made again at any time from what is kept on the model version.
+"""
+
+import base64
+from functools import cache
+from hashlib import sha256
+from importlib.resources import files
+from typing import NamedTuple
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from markupsafe import Markup
+
+from srp_assets.evaluation.gate.checks import Evidence
+from srp_assets.evaluation.gate.decision import Decision
+from srp_assets.evaluation.gate.evidence import LEAK_CHECKLIST, Interval, QualityRecord
+from srp_assets.evaluation.report.charts import Picture, calibration_picture, slices_picture
+
+PACKAGE = "srp_assets.evaluation.report"
+
+MISSING = "–"
+
+
+class MetricLine(NamedTuple):
+    """A metric of both models as texts."""
+
+    name: str
+    candidate: str
+    champion: str
+    difference: str
+
+
+def comparison_html(evidence: Evidence, decision: Decision, metric: str) -> str:
+    """The page.
+
+    Args:
+        evidence: what was recorded of the candidate.
+        decision: what was decided by it.
+        metric: by which slices are compared.
+    """
+    style = (files(PACKAGE) / "templates" / "comparison.css").read_text(encoding="utf-8")
+    digest = base64.b64encode(sha256(style.encode()).digest()).decode("ascii")
+    quality = evidence.quality
+    return _template().render(
+        policy=f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'",
+        # The project's own style sheet: its digest is in the policy, so it must stay as it is.
+        style=Markup(style),
+        evidence=evidence,
+        decision=decision,
+        metric=metric,
+        metrics=[] if quality is None else metric_lines(quality),
+        slices=[] if quality is None else [(name, shown(found.get(metric))) for name, found in sorted(quality.slices.items())],
+        pictures=[] if quality is None else _pictures(quality, metric),
+        checklist=LEAK_CHECKLIST,
+        shown=shown,
+    )
+
+
+def metric_lines(quality: QualityRecord) -> list[MetricLine]:
+    """Every metric of the candidate, the champion's value, and the difference with its interval."""
+    lines = []
+    for name, found in quality.metrics.items():
+        difference = quality.differences.get(name)
+        champion = MISSING
+        if difference is not None and difference.value is not None and found.value is not None:
+            champion = f"{found.value - difference.value:.4f}"
+        lines.append(MetricLine(name, shown(found), champion, shown(difference)))
+    return lines
+
+
+def shown(interval: Interval | None) -> str:
+    """A value with its interval as text."""
+    if interval is None or interval.value is None:
+        return MISSING
+    if interval.low is None or interval.high is None:
+        return f"{interval.value:.4f}"
+    return f"{interval.value:.4f} ({interval.low:.4f} to {interval.high:.4f})"
+
+
+def _pictures(quality: QualityRecord, metric: str) -> list[Picture]:
+    found = [
+        calibration_picture(quality.bins, quality.champion_bins),
+        slices_picture(metric, quality.slices, compared=quality.champion is not None),
+    ]
+    return [picture for picture in found if picture is not None]
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=PackageLoader(PACKAGE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.get_template("comparison.html.j2")
