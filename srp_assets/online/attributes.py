@@ -23,11 +23,13 @@ class SourceVersions:
     """The versions of one source.
 
     Args:
+        name: of the source.
         source: its declaration.
         versions: its key, `updated_at` and the columns that attributes are; of equal times of a key, the last row counts.
     """
 
-    def __init__(self, source: AttributeSource, versions: pa.Table) -> None:
+    def __init__(self, name: str, source: AttributeSource, versions: pa.Table) -> None:
+        self.name = name
         self.key = source.key
         self.names = tuple(source.columns)
         times = integers(versions[UPDATED_AT])
@@ -40,7 +42,7 @@ class SourceVersions:
                 # A version counts from the midnight after it on.
                 self._since.setdefault(keys[row], []).append(int(times[row]) // MICROSECONDS_OF_DAY)
                 self._rows.setdefault(keys[row], []).append(row)
-        self._columns = {name: _values(versions[attribute.column], attribute.type) for name, attribute in source.columns.items()}
+        self._columns = {column: _values(versions[own.column], own.type) for column, own in source.columns.items()}
 
     def row_of(self, key: str | None, day: int) -> int:
         """The row of the newest version of a key from before a day (days since 1970); -1 for none."""
@@ -50,9 +52,10 @@ class SourceVersions:
         place = bisect_left(since, day) - 1
         return self._rows[key][place] if place >= 0 else -1  # type: ignore[index]
 
-    def value(self, name: str, row: int) -> Any:
-        """An attribute of a row; None for no row."""
-        return self._columns[name][row] if row >= 0 else None
+    def column(self, name: str, rows: Iterable[int]) -> list[Any]:
+        """An attribute of rows; None for no row."""
+        values = self._columns[name]
+        return [values[row] if row >= 0 else None for row in rows]
 
 
 def _values(column: Any, type_: Any) -> list[Any]:
@@ -66,7 +69,8 @@ class Attributes:
 
     def __init__(self, definitions: Definitions, tables: Mapping[str, pa.Table]) -> None:
         declared = definitions.attributes.items()
-        self.sources = tuple(SourceVersions(source, tables[name]) for name, source in declared if name in tables)
+        self.sources = tuple(SourceVersions(name, source, tables[name]) for name, source in declared if name in tables)
+        self._by_name = {name: source for source in self.sources for name in source.names}
         self._missing = tuple(column for name, source in declared if name not in tables for column in source.columns)
 
     def of_event(self, event: Mapping[str, Any]) -> dict[str, Any]:
@@ -76,15 +80,12 @@ class Attributes:
         for source in self.sources:
             row = source.row_of(event.get(source.key), day)
             for name in source.names:
-                found[name] = source.value(name, row)
+                (found[name],) = source.column(name, (row,))
         return found
 
-    def of_column(self, name: str, keys: Iterable[str | None], day: int) -> list[Any] | None:
-        """One attribute of many keys on a day; None if there is no such attribute."""
-        for source in self.sources:
-            if name in source.names:
-                return [source.value(name, source.row_of(key, day)) for key in keys]
-        return None
+    def source_of(self, name: str) -> SourceVersions | None:
+        """Where an attribute is taken from; None for what is no attribute, or has no rows."""
+        return self._by_name.get(name)
 
 
 def table_bytes(table: pa.Table) -> bytes:

@@ -17,6 +17,7 @@ from srp_assets.features.declaration.definitions import Definitions
 from srp_assets.features.times import MICROSECONDS_OF_DAY, MICROSECONDS_OF_HOUR
 from srp_assets.online.attributes import Attributes
 from srp_assets.online.consuming.counting import EPOCH_IS_A, HOURS, WEEKDAYS
+from srp_assets.online.records.digests import digest_of
 
 Values = Any
 """A float64 array or a list, of length 1 for all candidates or of one value each."""
@@ -67,6 +68,8 @@ class Columns:
     attributes: Attributes
     _texts: dict[str, list[Any]] = field(default_factory=dict, init=False)
     _coded: dict[str, tuple[Integers, list[str]]] = field(default_factory=dict, init=False)
+    _digests: dict[str, Integers] = field(default_factory=dict, init=False)
+    _rows: dict[str, list[int]] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         request = self.request
@@ -106,9 +109,11 @@ class Columns:
             return [self._calendar[name]]
         if name in self.request.candidates:
             return list(self.request.candidates[name])
-        for source in self.attributes.sources:
-            if name in source.names:
-                return self.attributes.of_column(name, self.listed(source.key), self.request.day) or [None]
+        source = self.attributes.source_of(name)
+        if source is not None:
+            if source.name not in self._rows:
+                self._rows[source.name] = [source.row_of(key, self.request.day) for key in self.listed(source.key)]
+            return source.column(name, self._rows[source.name])
         return [self.request.context.get(name)]
 
     def coded(self, name: str) -> tuple[Integers, list[str]]:
@@ -118,6 +123,12 @@ class Columns:
             places = [-1 if value is None else numbers.setdefault(value, len(numbers)) for value in self.listed(name)]
             self._coded[name] = (np.array(places, np.int64), list(numbers))
         return self._coded[name]
+
+    def digests(self, name: str) -> Integers:
+        """The digests of the different values of a text column, by number."""
+        if name not in self._digests:
+            self._digests[name] = np.array([digest_of(value) for value in self.coded(name)[1]], np.int64)
+        return self._digests[name]
 
 
 def widened(values: Values, size: int) -> Values:

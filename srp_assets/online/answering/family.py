@@ -35,14 +35,14 @@ class TablePlan:
     Args:
         table: which.
         accumulators: what is summed over windows.
-        summed: features that follow from sums.
+        summed: features that follow from sums, with the places of their accumulators.
         newest: features that are newest values, with their place among those of the table.
         of_values: features that speak of the values of the last key.
     """
 
     table: PartialTable
     accumulators: tuple[Accumulator, ...]
-    summed: tuple[Feature, ...]
+    summed: tuple[tuple[Feature, tuple[int, ...]], ...]
     newest: tuple[tuple[Feature, int], ...]
     of_values: tuple[Feature, ...]
 
@@ -137,8 +137,9 @@ def family_plan(definitions: Definitions, records: FamilyRecords) -> FamilyPlan 
         own = [feature for feature in windowed if table_keys(definitions, feature) == table.keys]
         of_values = tuple(feature for feature in own if isinstance(feature.declared, OF_VALUES))
         newest = tuple((feature, table.newest.index(newest_of(feature.declared))) for feature in own if isinstance(feature.declared, Last))
-        summed = tuple(feature for feature in own if accumulators_of(feature))
-        accumulators = tuple(dict.fromkeys(found for feature in summed for found in accumulators_of(feature)))
+        accumulators = tuple(dict.fromkeys(found for feature in own for found in accumulators_of(feature)))
+        places = {feature: tuple(map(accumulators.index, accumulators_of(feature))) for feature in own if accumulators_of(feature)}
+        summed = tuple(places.items())
         if own:
             plans.append(TablePlan(table, accumulators, summed, newest, of_values))
     of_session = [feature for feature in features if feature.is_of_session]
@@ -235,11 +236,10 @@ class FamilyRequest:
 
 
 def _summed(table: TablePlan, slots: Slots, sums: Any) -> dict[str, Values]:
-    by_accumulator = dict(zip(table.accumulators, sums.T, strict=False))
-    has_key = np.bool_(True)
+    by_place, has_key = list(sums.T), np.bool_(True)
     return {
-        feature.name: taken(value_of(feature.declared, [by_accumulator[own] for own in accumulators_of(feature)], has_key), slots.places)
-        for feature in table.summed
+        feature.name: taken(value_of(feature.declared, [by_place[place] for place in places], has_key), slots.places)
+        for feature, places in table.summed
     }
 
 

@@ -63,17 +63,16 @@ class SessionPlan:
             raise Unavailable("a record is unreadable", where="the online store", remedy="srp online rebuild")
         found = places[:count]
         size_word = FIRST_TERM + len(self._place)
-        ids = [_id_at(words, place + size_word) for place in found.tolist()]
-        times = words[found + 1].tolist()
-        order = sorted(range(count), key=lambda event: (times[event], ids[event]), reverse=True)
-        later = as_of
-        session: list[int] = []
-        for event in order:
-            if later - times[event] > GAP:
-                break
-            session.append(int(found[event]))
-            later = times[event]
-        return words[np.array(session, np.int64)[:, None] + np.arange(size_word)]
+        times = words[found + 1]
+        order = np.argsort(times, kind="stable")[::-1]
+        if (np.diff(times[order]) == 0).any():
+            # Only where times tie the ids say what is newer.
+            ids = [_id_at(words, place + size_word) for place in found.tolist()]
+            order = np.array(sorted(range(count), key=lambda event: (times[event], ids[event]), reverse=True), np.int64)
+        later = np.concatenate([[as_of], times[order][:-1]])[:count]
+        pauses = np.flatnonzero(later - times[order] > GAP)
+        session = found[order[: pauses[0]]] if len(pauses) else found[order]
+        return words[session[:, None] + np.arange(size_word)]
 
     def _value(self, feature: Feature, rows: Integers) -> float | int:
         """A feature of a session; NaN, or 0 of texts, where nothing counts."""

@@ -7,7 +7,7 @@ import numpy as np
 
 from srp_assets.features.aggregation.rows import Integers
 from srp_assets.online.answering.columns import Columns
-from srp_assets.online.records.digests import digest_of, digest_of_all
+from srp_assets.online.records.digests import digest_of_all
 
 
 @dataclass(frozen=True)
@@ -32,47 +32,48 @@ class Slots:
 
 def entity_slots(columns: Columns, keys: Sequence[str]) -> Slots:
     """The slots of an entity, whose entries have all its keys."""
-    places, identities = _combinations(columns, keys)
-    middle = [digest_of_all(identity[1:-1]) if len(identity) > 2 else 0 for _, identity in identities]
-    last = [digest_of(identity[-1]) if len(identity) > 1 else 0 for _, identity in identities]
-    return _sorted(places, [record for record, _ in identities], middle, last)
+    places, codes = _combinations(columns, keys)
+    nothing = np.zeros(len(codes[0]), np.int64)
+    last = columns.digests(keys[-1])[codes[-1]] if len(keys) > 1 else nothing
+    middle = _digests(columns, keys[1:-1], codes[1:-1]) if len(keys) > 2 else nothing
+    return _sorted(places, codes[0], middle, last)
 
 
 def value_slots(columns: Columns, keys: Sequence[str]) -> Slots:
     """The slots of an entity of whose entries the last key is a value: all its keys but the first are in the middle."""
-    places, identities = _combinations(columns, keys)
-    middle = [digest_of_all(identity[1:]) if len(identity) > 1 else 0 for _, identity in identities]
-    return _sorted(places, [record for record, _ in identities], middle, [0] * len(identities))
+    places, codes = _combinations(columns, keys)
+    nothing = np.zeros(len(codes[0]), np.int64)
+    middle = _digests(columns, keys[1:], codes[1:]) if len(keys) > 1 else nothing
+    return _sorted(places, codes[0], middle, nothing)
 
 
-def _combinations(columns: Columns, keys: Sequence[str]) -> tuple[Integers, list[tuple[int, tuple[str, ...]]]]:
-    """The combination of each candidate (-1 where a key is null), and of each its record and its keys."""
-    coded = [columns.coded(key) for key in keys]
-    codes = [places for places, _ in coded]
-    texts = [values for _, values in coded]
-    varying = [number for number, places in enumerate(codes) if len(places) > 1]
-    if any(len(places) == 1 and places[0] < 0 for places in codes):
-        return np.full(1, -1), []
-    if not varying:
-        chosen: list[tuple[int, ...]] = [tuple(int(places[0]) for places in codes)]
-        places = np.zeros(1, np.int64)
-    elif len(varying) == 1:
-        only = varying[0]
-        places = codes[only]
-        fixed = [int(own[0]) for own in codes]
-        chosen = [tuple(value if number == only else fixed[number] for number in range(len(keys))) for value in range(len(texts[only]))]
-    else:
-        numbers: dict[tuple[int, ...], int] = {}
-        size = max(map(len, codes))
-        combined = zip(*(own.tolist() if len(own) > 1 else own.tolist() * size for own in codes), strict=True)
-        places = np.array([-1 if min(own) < 0 else numbers.setdefault(own, len(numbers)) for own in combined], np.int64)
-        chosen = list(numbers)
-    return places, [(own[0], tuple(texts[number][code] for number, code in enumerate(own))) for own in chosen]
+def _digests(columns: Columns, keys: Sequence[str], codes: Sequence[Integers]) -> Integers:
+    """The digest of each combination of some keys."""
+    if len(keys) == 1:
+        return columns.digests(keys[0])[codes[0]]
+    texts = [columns.coded(key)[1] for key in keys]
+    rows = zip(*(own.tolist() for own in codes), strict=True)
+    return np.array([digest_of_all([texts[number][code] for number, code in enumerate(row)]) for row in rows], np.int64)
 
 
-def _sorted(places: Integers, record: list[int], middle: list[int], last: list[int]) -> Slots:
-    columns = [np.array(column, np.int64) for column in (record, middle, last)]
-    order = np.lexsort(columns[::-1])
+def _combinations(columns: Columns, keys: Sequence[str]) -> tuple[Integers, list[Integers]]:
+    """The combination of each candidate (-1 where a key is null), and by key the codes of the different combinations."""
+    coded = [columns.coded(key)[0] for key in keys]
+    size = max(map(len, coded))
+    together = np.zeros(size, np.int64)
+    known = np.ones(size, bool)
+    for codes in coded:
+        together = together * (int(codes.max()) + 2) + codes
+        known &= codes >= 0
+    _, first, places = np.unique(together[known], return_index=True, return_inverse=True)
+    place_of = np.full(size, -1, np.int64)
+    place_of[known] = places
+    chosen = np.flatnonzero(known)[first]
+    return place_of, [codes[chosen] if len(codes) > 1 else np.broadcast_to(codes, size)[chosen] for codes in coded]
+
+
+def _sorted(places: Integers, record: Integers, middle: Integers, last: Integers) -> Slots:
+    order = np.lexsort((last, middle, record))
     place_of = np.full(len(order) + 1, -1, np.int64)
     place_of[order] = np.arange(len(order))
-    return Slots(place_of[places], *(column[order] for column in columns))
+    return Slots(place_of[places], record[order], middle[order], last[order])

@@ -1,0 +1,93 @@
+"""A restart in mid-day: the beginning of a day from partial sums, then the day's stream, answers as if nothing had been lost."""
+
+from collections.abc import Mapping
+from random import Random
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from srp_assets.features.aggregation.layout import layout_of
+from srp_assets.features.aggregation.rows import integers
+from srp_assets.features.attributes import with_attributes
+from srp_assets.features.building.files import PartialFiles, VersionFiles, write_day
+from srp_assets.features.declaration.definitions import Definitions
+from srp_assets.features.reference import feature_values, first_arrivals
+from srp_assets.features.times import MICROSECONDS_OF_DAY, days_of, microseconds
+from srp_assets.online.answering.twin import Twin, rows_of
+from srp_assets.online.consuming.consumer import Consumer, known_time
+from srp_assets.online.consuming.loading import DayInputs, load_day
+from srp_assets.online.consuming.stream import ActionFiles, as_stream, events_of
+from srp_assets.online.portrait import portrait_of
+from srp_assets.online.records.layout import record_layout
+from srp_assets.online.store import Store, portrait_key
+from srp_assets.warehouse.storage import Storage
+from support.feature_logs import Logs, events_table, logs, versions_tables
+from support.feature_values import differences
+from support.online_world import as_online, request_of
+
+BUCKETS = 2
+
+
+def built(definitions: Definitions, storage: Storage, generated: Logs) -> DayInputs:
+    """Partial sums, actions and versions of generated logs as files."""
+    versions = versions_tables(definitions, generated.versions)
+    plain = events_table(definitions, first_arrivals(generated.events))
+    described = with_attributes(definitions, plain, "event_time", versions)
+    days = days_of(integers(plain["event_time"]))
+    folders, paths = {}, {}
+    for day in sorted(set(days.tolist())):
+        folders[day] = f"partials/{day}"
+        for family in layout_of(definitions).families:
+            write_day(storage, definitions, family, described.filter(pa.array(days == day)), folders[day], BUCKETS)
+        paths[day] = (f"actions/{day}.parquet",)
+        storage.write(paths[day][0], plain.filter(pa.array(days == day)))
+    partials = PartialFiles(storage, definitions, folders)
+    return DayInputs(partials, BUCKETS, version_files(storage, versions), ActionFiles(storage, paths))
+
+
+def version_files(storage: Storage, versions: Mapping[str, pa.Table]) -> dict[str, VersionFiles]:
+    for name, table in versions.items():
+        storage.write(f"{name}.parquet", table)
+    return {name: VersionFiles(storage, (f"{name}.parquet",), "updated_at") for name in versions}
+
+
+@settings(max_examples=15)
+@given(generated=logs(max_requests=4), seed=st.integers(0, 2**32 - 1))
+def test_a_loaded_day_and_its_stream_answer_as_the_reference(
+    small: Definitions, store: Store, tmp_path_factory: pytest.TempPathFactory, generated: Logs, seed: int
+) -> None:
+    random = Random(seed)
+    inputs = built(small, Storage(str(tmp_path_factory.mktemp("warehouse"))), generated)
+    layout = record_layout(layout_of(small))
+    stream = list(events_of(as_stream(small, events_table(small, generated.events))))
+    for request in generated.requests:
+        as_of = microseconds(request["as_of"])
+        day = as_of // MICROSECONDS_OF_DAY
+        loaded = load_day(store, layout, inputs, day, str(request["as_of"].date()))
+        consumer = Consumer(store, layout, loaded.pointer, random.choice((0, 4_096)))
+        # Rows of the day, or more of the log than is needed: what the load has counted comes again, then.
+        begin = random.choice((day * MICROSECONDS_OF_DAY, 0))
+        consumer.consume((event for event in stream if begin <= known_time(event) < as_of), as_of)
+        store.make_current(loaded.pointer)
+        found = rows_of(Twin(store, layout).answer(request_of(small, request)))
+        expected = feature_values(small, generated.events, request, generated.versions)
+        assert differences(found, [as_online(small, expected)]) == []
+        if request["user_id"] is not None:
+            check_portrait(store, generated, request["user_id"], as_of)
+
+
+def check_portrait(store: Store, generated: Logs, user: str, as_of: int) -> None:
+    """The portrait has what the user did and was known, the newest first."""
+    pointer = store.pointer()
+    assert pointer is not None
+    (data,) = store.read(pointer, [portrait_key(user)]).values
+    portrait = portrait_of(data or b"")
+    own = [
+        event
+        for event in first_arrivals(generated.events)
+        if event["user_id"] == user and max(microseconds(event["event_time"]), microseconds(event["arrival_time"])) < as_of
+    ]
+    assert portrait.event_ids == [event["event_id"] for event in reversed(own)]
+    assert portrait.arrival_time.tolist() == [microseconds(event["arrival_time"]) for event in reversed(own)]
