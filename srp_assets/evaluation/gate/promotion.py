@@ -96,6 +96,13 @@ def challenge(versions: ModelVersions, version: str) -> None:
         versions.move("challenger", version)
 
 
+def step_down(versions: ModelVersions, version: str) -> None:
+    """Takes the challenger's alias from a version, if it has it."""
+    with versions.alone():
+        if versions.version_of("challenger") == version:
+            versions.remove("challenger")
+
+
 def promote(versions: ModelVersions, version: str) -> None:
     """Makes a version the champion, or goes on with a promotion of it that died.
 
