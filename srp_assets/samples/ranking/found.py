@@ -14,6 +14,9 @@ def found_figures(connection: Connection, storage: Storage, catalogue: LogCatalo
     """Counts the builds that are current, and what landing says of their rows (rejects are left out)."""
     found = RankingTruth()
     for landed in landed_days(connection):
+        if catalogue.logs[landed.log].role == "served_features":
+            # Served by the twin, not planted.
+            continue
         found.events[landed.log] += landed.rows
         found.duplicates += landed.duplicate
         found.withdrawn += landed.withdrawn

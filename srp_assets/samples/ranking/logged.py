@@ -88,7 +88,7 @@ def event_rows(world: RankingWorld, visits: int) -> dict[str, list[dict[str, obj
 def _logs(world: RankingWorld, happened: Visit) -> Iterator[tuple[str, Ids, Ids, Columns]]:
     """Every log with its events' numbers, times and other columns."""
     requests, shown = happened.requests, happened.impressions
-    yield "request", requests.numbers, requests.time, {"trace_id": _ids("t", requests.numbers), **_context(requests)}
+    yield "request", requests.numbers, requests.time, {"trace_id": _ids("t", requests.numbers), **request_context(requests)}
     trace_id = _ids("t", requests.numbers[shown.request])
     item_id = _ids("item-", shown.item)
     price = pa.array(world.items.price[shown.item])
@@ -134,7 +134,8 @@ def _order(world: RankingWorld, happened: Visit, item_id: pa.Array, price: pa.Ar
     }
 
 
-def _context(requests: Requests) -> Columns:
+def request_context(requests: Requests) -> Columns:
+    """What requests say of themselves."""
     queries = pa.array([query_text(query) for query in range(len(CATEGORIES) * len(ADJECTIVES))])
     searched = requests.query != NOBODY
     page = pa.DictionaryArray.from_arrays(pa.array(searched.astype(np.int8)), pa.array(["feed", "search"]))
