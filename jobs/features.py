@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 from sqlalchemy import Engine
 
+from jobs.daily import schedule_of_yesterday
 from jobs.reopening import TICK_SECONDS, ask_for, span_request
 from jobs.retention import retention_schedule
 from resources.registry_database import RegistryResource
@@ -70,13 +71,7 @@ def features_schedules(settings: Settings, jobs: list[Any]) -> list[Any]:
     def delete(engine: Engine, before: datetime) -> str:
         return f"deleted {delete_old_builds(engine, features_storage(settings.warehouse_location), before)} replaced builds"
 
-    daily = dg.build_schedule_from_partitioned_job(
-        jobs[0],
-        name="daily_features",
-        # An hour after the logs of the day before, which its sensor builds again for whatever is late.
-        hour_of_day=2,
-        minute_of_hour=15,
-        default_status=dg.DefaultScheduleStatus.RUNNING,
-    )
+    # An hour after the logs of the day before, which its sensor builds again for whatever is late.
+    daily = schedule_of_yesterday(jobs[0], "daily_features", hour=2, minute=15)
     description = "Deletes builds of features that were replaced longer ago than the retention."
     return [daily, retention_schedule("features_retention", settings, delete, minute=53, description=description)]

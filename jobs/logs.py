@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 from sqlalchemy import Engine
 
+from jobs.daily import schedule_of_yesterday
 from jobs.reopening import TICK_SECONDS, ask_for, span_request
 from jobs.retention import retention_schedule
 from resources.registry_database import RegistryResource
@@ -75,13 +76,7 @@ def logs_schedules(settings: Settings, jobs: list[Any]) -> list[Any]:
         builds, folders = delete_old_log_builds(engine, logs_storage(settings.warehouse_location), before)
         return f"deleted {builds} replaced builds and {folders} folders that broken-off builds left"
 
-    daily = dg.build_schedule_from_partitioned_job(
-        jobs[0],
-        name="daily_logs",
-        # At a quarter past one what a day's clients still sent after midnight has mostly come; the sensor builds again for the rest.
-        hour_of_day=1,
-        minute_of_hour=15,
-        default_status=dg.DefaultScheduleStatus.RUNNING,
-    )
+    # At a quarter past one what a day's clients still sent after midnight has mostly come; the sensor builds again for the rest.
+    daily = schedule_of_yesterday(jobs[0], "daily_logs", hour=1, minute=15)
     description = "Deletes builds of logs that were replaced longer ago than the retention, and folders that no build names."
     return [daily, retention_schedule("logs_retention", settings, delete, minute=49, description=description)]

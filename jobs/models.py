@@ -6,10 +6,10 @@ from typing import Any
 import dagster as dg
 
 from jobs.daily import schedule_of_yesterday
-from srp_assets.models.assets import model_key
+from srp_assets.models.assets import CandidateConfig, model_key
 from srp_assets.models.config.document import ModelDocument
 
-SUNDAY = 0
+SUNDAY = "0"
 
 
 def training_job(name: str) -> str:
@@ -31,10 +31,14 @@ def models_jobs(documents: Sequence[ModelDocument]) -> list[Any]:
 
 
 def models_schedules(documents: Sequence[ModelDocument], jobs: Sequence[Any]) -> list[Any]:
-    """Trees are trained anew every day, an hour after the training sets; deep models every Sunday."""
-    return [
-        schedule_of_yesterday(job, f"daily_{training_job(document.name)}", hour=4, minute=15)
-        if document.architecture.kind == "gbdt"
-        else schedule_of_yesterday(job, f"weekly_{training_job(document.name)}", hour=5, minute=15, weekday=SUNDAY)
-        for document, job in zip(documents, jobs, strict=True)
-    ]
+    """Every day, an hour after the training sets: trees are trained anew, deep models are updated, and on Sundays trained in full."""
+    found = []
+    for document, job in zip(documents, jobs, strict=True):
+        name = training_job(document.name)
+        if document.architecture.kind == "gbdt":
+            found.append(schedule_of_yesterday(job, f"daily_{name}", hour=4, minute=15))
+        else:
+            update = dg.RunConfig(ops={model_key(document.name).to_python_identifier(): CandidateConfig(update=True)})
+            found.append(schedule_of_yesterday(job, f"daily_{name}", hour=4, minute=15, weekdays="1-6", run_config=update))
+            found.append(schedule_of_yesterday(job, f"weekly_{name}", hour=4, minute=15, weekdays=SUNDAY))
+    return found
