@@ -83,21 +83,29 @@ class Tracking:
             ) from error
 
     @contextmanager
-    def run(self, experiment: str, name: str, tags: Mapping[str, str], *, parent: str | None = None) -> Iterator["TrackedRun"]:
-        """A new run that ends with the block, failed if the block raises.
+    def run(
+        self, experiment: str, name: str, tags: Mapping[str, str], *, parent: str | None = None, again: bool = False
+    ) -> Iterator["TrackedRun"]:
+        """A run that ends with the block, failed if the block raises.
 
         Args:
             experiment: that it belongs to; made if there is none.
             name: of the run.
             tags: of the run.
             parent: the run that it is a part of.
+            again: goes on with a run of the same name and tags, if there is one.
         """
         known = self.client.get_experiment_by_name(experiment)
         where = None if self.artifacts is None else f"{self.artifacts.rstrip('/')}/{quote(experiment)}"
         experiment_id = known.experiment_id if known else self.client.create_experiment(experiment, artifact_location=where)
-        of_parent = {"mlflow.parentRunId": parent} if parent else {}
-        started = self.client.create_run(experiment_id, run_name=name, tags={**tags, **of_parent})
-        run = TrackedRun(self, started.info.run_id)
+        of_run = {**tags, **({"mlflow.parentRunId": parent} if parent else {})}
+        alike = (
+            [run for run in self.runs(experiment) if run.info.run_name == name and of_run.items() <= run.data.tags.items()] if again else []
+        )
+        run_id = alike[0].info.run_id if alike else self.client.create_run(experiment_id, run_name=name, tags=of_run).info.run_id
+        if alike:
+            self.client.set_terminated(run_id, status="RUNNING")
+        run = TrackedRun(self, run_id)
         try:
             yield run
         except BaseException:

@@ -5,7 +5,7 @@ digest of what is computed, so that builds of other definitions stand beside it.
 its own.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -187,3 +187,9 @@ def feature_versions(connection: Connection, digests: Iterable[str]) -> dict[str
     columns = definitions_table.c
     statement = sa.select(columns.digest, columns.features).where(columns.digest.in_(list(digests)))
     return {row.digest: dict(row.features) for row in connection.execute(statement)}
+
+
+def definitions_holding(connection: Connection, versions: Mapping[str, str]) -> list[str]:
+    """The recorded versions of the definitions in which features have these versions, whatever else they hold."""
+    rows = connection.execute(sa.select(definitions_table.c.digest, definitions_table.c.features))
+    return sorted(row.digest for row in rows if versions.items() <= row.features.items())

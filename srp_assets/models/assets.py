@@ -39,6 +39,7 @@ class CandidateConfig(StrictConfig):
 
     train_days: int | None = Field(None, ge=1, description="dates before the gap for late labels that are trained on; as set if None")
     validation_days: int = Field(1, ge=1, description="newest days by which training ends and the model is judged")
+    update: bool = Field(False, description="go on from the newest version with the days since, where the model is a deep one")
 
 
 def model_key(name: str) -> dg.AssetKey:
@@ -86,7 +87,7 @@ def _asset(settings: Settings, places: TrainingPlaces, document: ModelDocument, 
         metadata={"configuration": document.digest, "version": document.version},
     )
     def candidate(context: dg.AssetExecutionContext, config: CandidateConfig, registry: RegistryResource) -> dg.MaterializeResult:
-        options = CandidateOptions(config.train_days or settings.training_days, config.validation_days)
+        options = CandidateOptions(config.train_days or settings.training_days, config.validation_days, config.update)
         trained = train_candidate(registry.engine, places, Tracking.of(settings), document, context.partition_key, options, progress)
         return dg.MaterializeResult(metadata=_metadata(trained), data_version=dg.DataVersion(trained.semantic_version))
 

@@ -18,8 +18,9 @@ from srp_assets.logs.durations import whole_days
 from srp_assets.models.config.document import ModelDocument
 from srp_assets.models.config.resolving import resolve_inputs
 from srp_assets.models.ranker import Ranker
-from srp_assets.models.serving import LOADER_MODULE, pandas_of, save_ranker
-from srp_assets.models.training import Judged, Progress, input_types, judge, metrics_of, train
+from srp_assets.models.serving import LOADER_MODULE, ServedRanker, load_ranker, pandas_of, save_ranker
+from srp_assets.models.training import Judged, Progress, export, input_types, judge, metrics_of, train
+from srp_assets.models.tuning import Budget, StageFound, Told, tune, tuning_id
 from srp_assets.training.building import TrainingPlaces
 from srp_assets.training.card.content import SetCard, card_of
 from srp_assets.training.card.page import card_html
@@ -44,10 +45,12 @@ class CandidateOptions:
     Args:
         train_days: dates before the gap.
         validation_days: the newest days, by which training ends and the model is judged.
+        update: go on from the newest version of the same configuration with the days since, where there is one; trees are always new.
     """
 
     train_days: int = 90
     validation_days: int = 1
+    update: bool = False
 
 
 @dataclass(frozen=True)
@@ -111,7 +114,37 @@ def train_candidate(
         Conflict: if the training set of the day is not built.
         InvalidInput: if the configuration fits neither the features nor the days.
     """
-    schema = places.schema
+    days = _days(engine, places, document, day, options)
+    resolved, validation = days.document, days.validation
+    with TemporaryDirectory() as scratch:
+        base = _base(tracking, days) if options.update and resolved.architecture.kind != "gbdt" else None
+        start = None if base is None else load_ranker(tracking.model_folder(base.run_id, Path(scratch) / "base"))
+        since = days.train if base is None else _after(days.train, base.tags["trained_to"])
+        ranker = train(resolved, since, validation, Path(scratch) / "checkpoints", progress, start)
+        judged = judge(ranker, validation)
+        if progress is not None:
+            progress(f"keeping {document.name}", 0, 0)
+        versions = _versions(document, resolved, days.card, days.split, base)
+        with tracking.run(f"models/{document.name}", f"{document.name} {day}", _tags(document, versions)) as run:
+            _log(run, ranker, judged, days.card, versions, validation, Path(scratch) / "ranker")
+        number = tracking.register(document.name, run.run_id, _tags(document, versions))
+    return Candidate(document.name, number, versions["semantic_version"], run.run_id, days.split, judged)
+
+
+@dataclass(frozen=True)
+class _Days:
+    """What a candidate is made from: the configuration with every encoding written out, the days, and the card of their sets."""
+
+    document: ModelDocument
+    split: TimeSplit
+    train: SetReader
+    validation: SetReader
+    card: SetCard
+
+
+def _days(engine: Engine, places: TrainingPlaces, document: ModelDocument, day: str, options: CandidateOptions) -> _Days:
+    """The days of a candidate (`train_candidate`)."""
+    schema, definitions = places.schema, places.layout.definitions
     resolved = resolve_inputs(document, input_types(schema))
     gap = gap_days(places.logs, resolved)
     with engine.connect() as connection:
@@ -121,21 +154,10 @@ def train_candidate(
         reason = "its labels are not final" if day in builds and builds[day].rows else "it is not built, or has no rows"
         raise Conflict(f"the training set of {day} cannot be judged by: {reason}", where=document.name, remedy="materialize training/sets")
     split = time_split(list(usable), options.validation_days, gap, options.train_days)
-    reader = SetReader.of_builds(places.sets, schema, usable, split.train)
-    validation = SetReader.of_builds(places.sets, schema, usable, split.validation)
-    with TemporaryDirectory() as scratch:
-        ranker = train(resolved, reader, validation, Path(scratch) / "checkpoints", progress)
-        judged = judge(ranker, validation)
-        if progress is not None:
-            progress(f"keeping {document.name}", 0, 0)
-        definitions = places.layout.definitions
-        used = {built: usable[built] for built in (*split.train, *split.validation)}
-        card = card_of(definitions.name, schema, definitions.digest, places.options, used)
-        versions = _versions(document, resolved, card, split)
-        with tracking.run(f"models/{document.name}", f"{document.name} {day}", _tags(document, versions)) as run:
-            _log(run, ranker, judged, card, versions, validation, Path(scratch) / "ranker")
-        number = tracking.register(document.name, run.run_id, _tags(document, versions))
-    return Candidate(document.name, number, versions["semantic_version"], run.run_id, split, judged)
+    readers = [SetReader.of_builds(places.sets, schema, usable, chosen) for chosen in (split.train, split.validation)]
+    used = {built: usable[built] for built in (*split.train, *split.validation)}
+    card = card_of(definitions.name, schema, definitions.digest, places.options, used)
+    return _Days(resolved, split, readers[0], readers[1], card)
 
 
 def _labels_are_final(document: ModelDocument, build: SetBuild) -> bool:
@@ -143,15 +165,88 @@ def _labels_are_final(document: ModelDocument, build: SetBuild) -> bool:
     return set(document.labels) == {CLICKED} or build.figures["final"] == build.rows
 
 
-def _versions(document: ModelDocument, resolved: ModelDocument, card: SetCard, split: TimeSplit) -> dict[str, Any]:
-    """Everything that the model was made from."""
+def tune_candidate(
+    engine: Engine,
+    places: TrainingPlaces,
+    tracking: Tracking,
+    document: ModelDocument,
+    day: str,
+    options: CandidateOptions,
+    budget: Budget,
+    folder: Path,
+    told: Told | None = None,
+) -> tuple[ModelDocument, list[StageFound]]:
+    """Tunes a model in stages on the days of a candidate; each stage is a run of its own below that of the tuning.
+
+    What a configuration is worth is the area under the ROC curve on the judged days, the mean over its labels. Asked for again with the
+    same days and configuration, it goes on where it stopped.
+
+    Args:
+        engine: of the registry.
+        places: of the training sets.
+        tracking: where runs are kept.
+        document: the configuration as it is written.
+        day: the newest one that is judged by.
+        options: which days.
+        budget: of trials and of time.
+        folder: of the journals of trials.
+        told: of every trial.
+
+    Returns:
+        The best configuration so far, every encoding written out, and what each stage found.
+    """
+    days = _days(engine, places, document, day, options)
+    data = sha256(json.dumps(days.card.as_dict()["days"], sort_keys=True).encode()).hexdigest()
+    tags = {"tuning": tuning_id(days.document, data), "data": data}
+
+    def worth(tried: ModelDocument) -> float:
+        with TemporaryDirectory() as scratch:
+            ranker = train(tried, days.train, days.validation, Path(scratch) / "checkpoints")
+        judged = judge(ranker, days.validation).values()
+        return sum(found.auc for found in judged) / len(judged)
+
+    with tracking.run(f"models/{document.name}", f"tuning of {document.name}", tags, again=True) as run:
+
+        def keep(stage: StageFound) -> None:
+            of_stage = {**tags, "stage": stage.name}
+            with tracking.run(f"models/{document.name}", stage.name, of_stage, parent=run.run_id, again=True) as child:
+                child.log_json({"trials": stage.trials, "best": stage.settings, "complete": stage.complete}, "trials.json")
+                child.log_metrics({"best": stage.value, "trials": len(stage.trials)})
+                for number, (_, value) in enumerate(stage.trials):
+                    child.log_metrics({"worth": value}, step=number)
+
+        best, found = tune(days.document, data, worth, budget, folder, told, keep)
+        run.log_json(best.model_dump(mode="json", exclude_unset=True), "configuration.json")
+        if found:
+            run.log_metrics({"best": found[-1].value})
+    return best, found
+
+
+def _base(tracking: Tracking, days: _Days) -> Any | None:
+    """The newest version that an update may go on from: of the same configuration and definitions, trained on fewer days."""
+    for version_ in tracking.versions(days.document.name):
+        same = version_.tags.get("configuration") == days.document.digest and version_.tags.get("definitions") == days.card.definitions
+        if same and version_.tags["trained_to"] < days.split.train[-1]:
+            return version_
+    return None
+
+
+def _after(days: SetReader, last: str) -> SetReader:
+    """The days after one."""
+    return SetReader(days.storage, days.schema, {day: paths for day, paths in days.files.items() if day > last})
+
+
+def _versions(document: ModelDocument, resolved: ModelDocument, card: SetCard, split: TimeSplit, base: Any | None) -> dict[str, Any]:
+    """Everything that the model was made from; `base` is the registered version that it goes on from."""
+    of_base = None if base is None else {"version": int(base.version), "semantic_version": base.tags["semantic_version"]}
     told = card.as_dict()
     features = {name: card.versions[name] for name in resolved.features if name in card.versions}
     data = sha256(json.dumps(told["days"], sort_keys=True).encode()).hexdigest()
-    made_from = sha256(json.dumps([data, features, resolved.digest]).encode()).hexdigest()[:12]
+    made_from = sha256(json.dumps([data, features, resolved.digest, of_base]).encode()).hexdigest()[:12]
     return {
         "semantic_version": f"{document.version}+{split.validation[-1].replace('-', '')}.{made_from}",
         "configuration": resolved.digest,
+        "base": of_base,
         "data": {"identity": card.identity, "digest": data, "days": told["days"]},
         "split": {"train": split.train, "gap": split.gap, "validation": split.validation},
         "definitions": card.definitions,
@@ -175,6 +270,7 @@ def _tags(document: ModelDocument, versions: Mapping[str, Any]) -> dict[str, str
         "trained_from": split["train"][0],
         "trained_to": split["train"][-1],
         "judged_to": split["validation"][-1],
+        "training": "in full" if versions["base"] is None else f"updated from {versions['base']['semantic_version']}",
     }
 
 
@@ -202,7 +298,11 @@ def _log(
         run.log_json(importance(), "importance.json")
     types = input_types(validation.schema)
     save_ranker(ranker, folder, types)
-    example = validation.read(validation.row_groups[0], ranker.columns).slice(0, EXAMPLE_ROWS)
+    example = ServedRanker(folder).table_of(validation.read(validation.row_groups[0], ranker.columns).slice(0, EXAMPLE_ROWS))
+    difference = export(ranker, example, folder.with_name("onnx"))
+    if difference is not None:
+        run.log_folder(folder.with_name("onnx"), "onnx")
+        run.log_metrics({"onnx_difference": difference})
     kind = document.architecture.kind
     run.log_model(
         folder,

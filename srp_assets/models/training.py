@@ -5,13 +5,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
+from srp_assets.errors import Conflict
 from srp_assets.features.declaration.columns import ValueType
 from srp_assets.models.config.document import ModelDocument
 from srp_assets.models.measures import auc, log_loss
 from srp_assets.models.ranker import Ranker
 from srp_assets.training.reader import SetReader
 from srp_assets.training.schema import CONTEXT_FIELDS, TrainingSchema
+
+ONNX_TOLERANCE = 1e-5
+"""How far an exported model's probabilities may be off."""
 
 Progress = Callable[[str, int, int], None]
 """Told what is being done, how much of it is done, and how much there is (0 where nobody knows)."""
@@ -24,7 +29,12 @@ def input_types(schema: TrainingSchema) -> dict[str, ValueType]:
 
 
 def train(
-    document: ModelDocument, days: SetReader, validation: SetReader | None, scratch: Path, progress: Progress | None = None
+    document: ModelDocument,
+    days: SetReader,
+    validation: SetReader | None,
+    scratch: Path,
+    progress: Progress | None = None,
+    start: Ranker | None = None,
 ) -> Ranker:
     """Trains a model.
 
@@ -34,6 +44,7 @@ def train(
         validation: days by which training ends; without them it goes on to the configured length.
         scratch: an empty folder for checkpoints.
         progress: told how far it is.
+        start: an earlier deep model of the same configuration, which has seen the days before and is updated with these.
     """
     if document.architecture.kind == "gbdt":
         from srp_assets.models.gbdt import train_gbdt
@@ -42,6 +53,7 @@ def train(
         tell = None if progress is None else lambda done, _: progress(f"training {document.name}", done, rounds)
         return train_gbdt(document, days, validation, tell)
     from srp_assets.models.deep.ranker import DeepRanker
+    from srp_assets.models.deep.training.incremental import update
     from srp_assets.models.deep.training.reading import RowFiles
     from srp_assets.models.deep.training.trainer import Training
 
@@ -51,8 +63,38 @@ def train(
 
     if progress is not None:
         progress(f"training {document.name}", 0, 0)
+    if isinstance(start, DeepRanker):
+        return update(start, files(days), folder=scratch)
     trained = Training(document, files(days), files(validation) if validation else None, folder=scratch).run()
     return DeepRanker(document, trained.encoder, trained.model)
+
+
+def export(ranker: Ranker, example: pa.Table, folder: Path) -> float | None:
+    """Writes a deep model as ONNX into a folder; how far the exported one's probabilities are off on the example at most.
+
+    Args:
+        ranker: the model.
+        example: rows that it can score.
+        folder: of the file.
+
+    Returns:
+        None for a model that has no such form: trees.
+
+    Raises:
+        Conflict: if the exported model says something else.
+    """
+    if ranker.document.architecture.kind == "gbdt":
+        return None
+    from srp_assets.models.deep.export import export_onnx, score_onnx
+    from srp_assets.models.deep.ranker import DeepRanker
+
+    assert isinstance(ranker, DeepRanker)
+    folder.mkdir(parents=True, exist_ok=True)
+    exported = score_onnx(export_onnx(ranker, example, folder), ranker.encoder.inputs.encode(example))
+    difference = float(np.abs(exported - np.column_stack(list(ranker.score(example).values()))).max())
+    if difference > ONNX_TOLERANCE:
+        raise Conflict(f"the model as ONNX is off by {difference:.2g}", where=ranker.document.name, remedy="tell whoever maintains this")
+    return difference
 
 
 @dataclass(frozen=True)

@@ -94,6 +94,9 @@ class StageFound:
 Told = Callable[[Stage, int, float, float], None]
 """Told of every trial that ends: the stage, the trial's number, its worth and the best one so far."""
 
+Kept = Callable[[StageFound], None]
+"""Told of every stage that has trials, when it ends or the time is up; again when tuning goes on."""
+
 
 def stages_of(document: ModelDocument) -> tuple[Stage, ...]:
     """The stages of a kind of model; settings that it has not are left out, and so are stages without any."""
@@ -114,6 +117,7 @@ def tune(
     budget: Budget,
     folder: Path,
     told: Told | None = None,
+    kept: Kept | None = None,
 ) -> tuple[ModelDocument, list[StageFound]]:
     """Tunes stage by stage; gives the best configuration so far and what each stage found, unless the time was up before it began.
 
@@ -124,6 +128,7 @@ def tune(
         budget: of trials and of time.
         folder: of the journals.
         told: of every trial.
+        kept: of every stage.
     """
     ends = time.monotonic() + budget.seconds
     best, found = document, []
@@ -140,6 +145,8 @@ def tune(
         if outcome is None:
             break
         found.append(outcome)
+        if kept is not None:
+            kept(outcome)
         known |= {with_settings(best, settings).digest: value for settings, value in outcome.trials}
         best = with_settings(best, outcome.settings)
         if not outcome.complete:

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine
 from srp_assets.errors import Conflict, InvalidInput
 from srp_assets.features.aggregation.layout import Layout
 from srp_assets.features.building.days import Places, identity_of
-from srp_assets.features.registry import FeatureBuild
+from srp_assets.features.registry import FeatureBuild, definitions_holding
 from srp_assets.features.registry import current_builds as current_features
 from srp_assets.logs.catalogue import LogCatalogue
 from srp_assets.logs.tables import BuiltDay, built_days
@@ -206,8 +206,9 @@ def _features(
         raise InvalidInput("no log of served features is declared", where="SRP_TRAINING_FEATURES", remedy="set it to recomputed")
     first = days_before(days[0], places.logs.request_days)
     files = landed_log_files(connection, log.name, first, days[-1]).values()
-    version = places.layout.definitions.digest
-    return served_features(spark, places.features.logs, places.schema, log, files, version), ("trace_id", "item_id")
+    # Definitions may change in what this set does not read: what was served before is as good then.
+    versions = {places.layout.definitions.digest, *definitions_holding(connection, places.schema.versions)}
+    return served_features(spark, places.features.logs, places.schema, log, files, sorted(versions)), ("trace_id", "item_id")
 
 
 def _refuse_losses(day: str, impressions: int, rows: int, without_features: int, options: SetOptions) -> None:

@@ -36,10 +36,10 @@ def recomputed_features(spark: SparkSession, features: Storage, schema: Training
 
 
 def served_features(
-    spark: SparkSession, logs: Storage, schema: TrainingSchema, log: Log, files: Iterable[LandedFiles], version: str
+    spark: SparkSession, logs: Storage, schema: TrainingSchema, log: Log, files: Iterable[LandedFiles], versions: Sequence[str]
 ) -> DataFrame:
-    """The features that were served under one version of the definitions, by `trace_id` and `item_id`; of two answers the later one."""
-    served = read_log(spark, logs, log, files).where(F.col("definition_version") == version)
+    """The features that were served under some versions of the definitions, by `trace_id` and `item_id`; of two answers the later one."""
+    served = read_log(spark, logs, log, files).where(F.col("definition_version").isin(list(versions)))
     values = [_served_value(name, type_).alias(name) for name, type_ in schema.features.items()]
     newest = F.max_by(F.struct(*values), F.struct("event_time", "event_id")).alias("_served")
     of_candidate = served.groupBy("trace_id", "item_id").agg(newest)

@@ -1,7 +1,6 @@
 """Models through Dagster: training sets of a shop's days, trees trained on them, and what the run and the registered version keep."""
 
 import json
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from srp_assets.features.declaration.loading import load_definitions
 from srp_assets.logs.catalogue import load_log_catalogue
 from srp_assets.models.assets import load_models, model_key
 from srp_assets.models.candidates import VERSIONS_FILE, CandidateOptions, train_candidate
+from srp_assets.models.config.document import ModelDocument
 from srp_assets.models.serving import ServedRanker
 from srp_assets.settings import Settings
 from srp_assets.training.assets import SETS, training_places
@@ -107,6 +107,13 @@ def test_a_model_is_trained_on_the_days_before_and_keeps_what_it_came_from(
     served = ServedRanker(tracking.model_folder(version.run_id, tmp_path / "model"))
     low, high = served.answer([{**dict.fromkeys(served.schema.names), NUMBER: value, "position": 1} for value in (-2.0, 2.0)])
     assert low["clicked"] < high["clicked"]
+    linear = ModelDocument.model_validate({**MODEL, "name": "linear", "architecture": {"kind": "lr"}, "training": {"batch_rows": 64}})
+    base = train_candidate(engine, places, tracking, linear, DAYS[3], CandidateOptions(update=True))
+    updated = train_candidate(engine, places, tracking, linear, DAYS[4], CandidateOptions(update=True))
+    trainings = [version.tags["training"] for version in tracking.versions("linear")]
+    assert trainings == [f"updated from {base.semantic_version}", "in full"]
+    assert json.loads(tracking.artifact(updated.run_id, VERSIONS_FILE, tmp_path).read_text())["base"]["version"] == 1
+    assert updated.judged["clicked"].rows == 300
     candidate = load_models(tmp_path / "models", places)[0]
     with pytest.raises(Conflict, match="the training set of 2024-03-09 cannot be judged by: it is not built"):
         train_candidate(engine, places, tracking, candidate, "2024-03-09", CandidateOptions())
@@ -124,15 +131,6 @@ def asked(definitions: dg.Definitions, instance: dg.DagsterInstance) -> list[dg.
     resources: dict[str, Any] = {"registry": RegistryResource()}
     with dg.build_sensor_context(instance=instance, definitions=definitions, resources=resources) as context:
         return list(definitions.resolve_sensor_def("reopened_training_sets").evaluate_tick(context).run_requests or ())
-
-
-def test_schedules_ask_for_the_day_that_has_ended(own_settings: Settings) -> None:
-    definitions = build_definitions(settings=own_settings)
-    at = datetime(2024, 3, 9, 4, 15, tzinfo=UTC)
-    for name in ("daily_training_sets", "daily_train_trees"):
-        context = dg.build_schedule_context(scheduled_execution_time=at, repository_def=definitions.get_repository_def())
-        (request,) = definitions.resolve_schedule_def(name).evaluate_tick(context).run_requests or ()
-        assert request.partition_key == str((at - timedelta(days=1)).date())
 
 
 def test_a_configuration_that_fits_nothing_is_refused(own_settings: Settings, tmp_path: Path) -> None:

@@ -1,18 +1,25 @@
 """Training sets as builds: rows trace back to what they are made of, what is stale, what is refused, and what is served."""
 
+import json
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pytest
 from sqlalchemy import Engine
 
+from resources.registry_types import EPOCH
 from srp_assets.errors import Conflict
+from srp_assets.logs.landing import land_log_batches
+from srp_assets.logs.registry import bind_log_catalogue
+from srp_assets.logs.schema import log_schema
 from srp_assets.training.building import TrainingPlaces, bring_up_to_date, current_inputs, delete_old_sets, stale_days
 from srp_assets.training.figures import Figures, merged
 from srp_assets.training.inputs import SetOptions
 from srp_assets.training.reference import naive_weights
 from srp_assets.training.registry import SetBuild, current_sets
+from srp_assets.training.schema import TrainingSchema
 from support.training_world import Shop, features_table
 
 if TYPE_CHECKING:
@@ -93,6 +100,51 @@ def test_a_set_is_not_built_from_features_that_are_missing_or_incomplete(
     shop._build_logs(DAYS[0], shown)
     with pytest.raises(Conflict, match="the features of impressions are not built"):
         bring_up_to_date(spark, engine, training_places, [DAYS[0]])
+
+
+def test_a_set_takes_features_as_they_were_served_and_counts_what_was_not(
+    shop: Shop, training_places: TrainingPlaces, engine: Engine, spark: "SparkSession"
+) -> None:
+    places = replace(training_places, options=SetOptions(features="served"))
+    shown = shop.build(DAYS[0], 60, seed=3)
+    schema = places.schema
+    of_row = {row["event_id"]: row for row in features_table(shop.layout, shop.number_feature, shown, 33).to_pylist()}
+    served = [served_row(schema, row, of_row[row["event_id"]], shop.layout.definitions.digest) for row in shown[:50]]
+    # Of two answers the later one counts, and none of definitions that say something else.
+    served += [{**served[0], "event_id": "earlier", "event_time": shown[0]["event_time"] - timedelta(seconds=9), "values": {}}]
+    served += [served_row(schema, shown[55], of_row[shown[55]["event_id"]], "other definitions")]
+    batch = pa.RecordBatch.from_pylist(served, log_schema(shop.logs.logs["served_features"]))
+    with engine.begin() as connection:
+        bind_log_catalogue(connection, shop.logs)
+    land_log_batches(engine, shop.places.logs, shop.logs, batches=[("served_features", batch)], source="twin", reader="samples")
+    (build,) = bring_up_to_date(spark, engine, places, [DAYS[0]])
+    rows = {row["event_id"]: row for row in rows_of(places, build)}
+    assert set(rows) == {row["event_id"] for row in shown[:50]}
+    assert (build.rows, build.figures["without_features"]) == (50, 10)
+    for name in schema.features:
+        assert {key: row[name] for key, row in rows.items()} == {key: of_row[key][name] for key in rows}, name
+    with engine.connect() as connection:
+        assert stale_days(connection, places) == []
+    more = pa.RecordBatch.from_pylist(
+        [served_row(schema, shown[58], of_row[shown[58]["event_id"]], shop.layout.definitions.digest)], batch.schema
+    )
+    land_log_batches(engine, shop.places.logs, shop.logs, batches=[("served_features", more)], source="twin again", reader="samples")
+    with engine.connect() as connection:
+        assert stale_days(connection, places) == [DAYS[0]]
+
+
+def served_row(schema: TrainingSchema, impression: dict[str, Any], features: dict[str, Any], version: str) -> dict[str, Any]:
+    """A row of the log of served features."""
+    values: dict[str, dict[str, Any]] = {"values": {}, "texts": {}, "lists": {}}
+    for name, type_ in schema.features.items():
+        value = features[name]
+        if type_ == "time" and value is not None:
+            value = float((value - EPOCH) // timedelta(microseconds=1))
+        if type_ == "texts" and value is not None:
+            value = json.dumps(value)
+        values[{"number": "values", "time": "values", "text": "texts", "texts": "lists"}[type_]][name] = value
+    own = {name: impression[name] for name in ("event_time", "arrival_time", "trace_id", "item_id", "user_id", "market", "device", "page")}
+    return {**own, **values, "event_id": f"{version}/{impression['event_id']}", "definition_version": version}
 
 
 @pytest.mark.parametrize("weighting", ["randomised", "regression_em"])
