@@ -36,6 +36,7 @@ COMMANDS = {
     "statistics": "srp_assets.cli_insights",
     "report": "srp_assets.cli_insights",
     "features": "srp_assets.cli_features",
+    "online": "srp_assets.cli_online",
     "spark": "srp_assets.cli_spark",
 }
 """The module that each command is in, in the order in which they are used."""

@@ -11,10 +11,12 @@ import dagster as dg
 from jobs.features import features_jobs, features_schedules, features_sensors
 from jobs.insights import insights_job, insights_sensor
 from jobs.logs import logs_jobs, logs_schedules, logs_sensors
+from jobs.online import online_jobs, online_schedules, online_sensors
 from jobs.recall import notification_sensor, recall_job, recall_sensor, retention_schedule
 from jobs.recall_refill import refill_job, refill_sensor
 from jobs.warehouse import warehouse_jobs, warehouse_schedules, warehouse_sensors
 from jobs.wordlists import wordlists_schedules, wordlists_sensors
+from resources.redis import RedisResource
 from resources.registry_database import RegistryResource
 from resources.spark import SparkResource
 from srp_assets.features.assets import features_assets, features_checks
@@ -22,12 +24,13 @@ from srp_assets.features.declaration.loading import load_definitions
 from srp_assets.insights.assets import insights_assets
 from srp_assets.logs.assets import logs_assets, logs_checks
 from srp_assets.logs.catalogue import LogCatalogue, load_log_catalogue
+from srp_assets.online.assets import online_assets, online_checks
 from srp_assets.progress import Progress
 from srp_assets.recall.assets import recall_assets
 from srp_assets.settings import Settings
 from srp_assets.strategy.standing import periods_without_hits, standing_lists, standing_state
 from srp_assets.warehouse.assets import warehouse_assets, warehouse_checks
-from srp_assets.warehouse.catalogue import load_catalogue
+from srp_assets.warehouse.catalogue import Catalogue, load_catalogue
 from srp_assets.wordlists.assets import wordlists_assets, wordlists_checks
 
 
@@ -100,7 +103,20 @@ def _with_features(
         schedules=features_schedules(settings, jobs),
         sensors=features_sensors(settings, logs, load_definitions(declared)),
     )
-    return dg.Definitions.merge(everything, features)
+    return dg.Definitions.merge(everything, features, _online(settings, catalogue, logs, declared, progress))
+
+
+def _online(settings: Settings, catalogue: Catalogue, logs: LogCatalogue, declared: Path, progress: Progress | None) -> dg.Definitions:
+    """The store that requests are answered from."""
+    jobs = online_jobs()
+    return dg.Definitions(
+        assets=online_assets(settings, catalogue, logs, declared, progress=progress),
+        asset_checks=online_checks(declared),
+        jobs=jobs,
+        schedules=online_schedules(jobs),
+        sensors=online_sensors(settings, load_definitions(declared)),
+        resources={"redis": RedisResource()},
+    )
 
 
 @dg.definitions

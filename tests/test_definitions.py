@@ -28,6 +28,7 @@ def test_keys_of_all_assets(definitions: dg.Definitions) -> None:
         *(f"logs/{log}" for log in ("request", "impression", "click", "cart", "coupon", "order", "served_features")),
         *(f"logs/{table}" for table in ("impression_outcomes", "actions", "sessions")),
         *(f"features/{table}" for table in ("partials", "windows", "impressions", "proposals")),
+        "online/state",
     }
 
 
@@ -54,6 +55,7 @@ def test_every_asset_has_a_blocking_check(definitions: dg.Definitions) -> None:
     insights = {"insights/statistics": {"accounted"}, "insights/reports": {"self_contained"}}
     logs = {"logs/actions": {"ledger", "schema"}, "logs/impression_outcomes": {"schema"}, "logs/sessions": {"schema"}}
     features = {f"features/{table}": {"built_from_current"} for table in ("partials", "windows", "impressions")}
+    features |= {"online/state": {"can_answer"}}
     features |= {"features/proposals": {"valid"}}
     assert blocking == {**tables, **hits, "recall/cases": {"complete"}, **insights, **logs, **features}
 
@@ -82,6 +84,7 @@ def test_jobs_sensors_and_schedules(definitions: dg.Definitions) -> None:
         "logs_retention",
         "build_features",
         "features_retention",
+        "load_online_store",
     }
     assert all(job.description for job in jobs.values())
     assert all(job.executor_def is dg.in_process_executor for job in jobs.values())
@@ -95,12 +98,13 @@ def test_jobs_sensors_and_schedules(definitions: dg.Definitions) -> None:
         "uncounted_batches",
         "reopened_days",
         "reopened_features",
+        "lost_online_store",
     }
     assert all(sensor.default_status == dg.DefaultSensorStatus.RUNNING for sensor in sensors.values())
     assert all(sensor.description for sensor in sensors.values())
     schedules = {schedule.name: schedule for schedule in repository.schedule_defs}
     retentions = {f"{domain}_retention_schedule" for domain in ("warehouse", "wordlists", "recall", "logs", "features")}
-    assert set(schedules) == {*retentions, "daily_logs", "daily_features"}
+    assert set(schedules) == {*retentions, "daily_logs", "daily_features", "daily_online_load"}
     assert all(schedule.default_status == dg.DefaultScheduleStatus.RUNNING for schedule in schedules.values())
 
 
