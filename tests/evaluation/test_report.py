@@ -3,11 +3,13 @@
 import re
 from dataclasses import replace
 
+import pytest
+
 from srp_assets.evaluation.gate.checks import Evidence
 from srp_assets.evaluation.gate.decision import decide
 from srp_assets.evaluation.gate.evidence import Interval, ReliabilityBin
 from srp_assets.evaluation.gate.options import GateOptions
-from srp_assets.evaluation.report.charts import calibration_picture, slices_picture
+from srp_assets.evaluation.report.charts import calibration_picture, lift_picture, lifts, slices_picture
 from srp_assets.evaluation.report.page import comparison_html, metric_lines
 from srp_assets.insights.report.self_contained import problems_of
 from support.gate_evidence import GOOD, NOW, approval, experiment, interval, parity, proof, quality, replayed
@@ -25,14 +27,15 @@ def text_of(html: str) -> str:
 
 
 def test_the_page_tells_everything_that_is_recorded() -> None:
-    record = quality(bins=BINS, champion_bins=BINS)
+    by_propensity = {"weighted_metrics": {"auc": interval(0.7)}, "weighted_differences": {"auc": interval(0.02)}}
+    record = quality(bins=BINS, champion_bins=BINS, **by_propensity)
     html = page_of(replace(GOOD, quality=record, approval=approval(record), experiment=experiment()))
     assert problems_of(html) == []
     text = text_of(html)
     for expected in (
         "champion , decided 2024-03-20 12:00",
         "Candidate: version 2 (1.2.0), trained on 2024-03-01 to 2024-03-14.",
-        "auc 0.7200 (0.7180 to 0.7220) 0.7100 0.0100 (0.0080 to 0.0120)",
+        "auc 0.7200 (0.7180 to 0.7220) 0.7100 0.0100 (0.0080 to 0.0120) 0.7000 (0.6980 to 0.7020) 0.0200 (0.0180 to 0.0220)",
         "user/new -0.0050 (-0.0350 to 0.0250)",
         "value by dr , rewards a request 1.2000 (1.1500 to 1.2500)",
         "every feature is the same online and offline",
@@ -41,7 +44,7 @@ def test_the_page_tells_everything_that_is_recorded() -> None:
         "better: clicks +2 %",
     ):
         assert expected in text, expected
-    assert html.count("data:image/svg+xml;base64,") == 2
+    assert html.count("data:image/svg+xml;base64,") == 3
 
 
 def test_what_is_missing_is_said() -> None:
@@ -74,11 +77,18 @@ def test_a_metric_without_interval_or_value_has_a_dash() -> None:
     record = quality(
         metrics={"gauc": Interval(value=None, low=None, high=None), "mrr": Interval(value=0.5, low=None, high=None)}, differences={}
     )
-    assert [tuple(line) for line in metric_lines(record)] == [("gauc", "–", "–", "–"), ("mrr", "0.5000", "–", "–")]
+    assert [tuple(line) for line in metric_lines(record)] == [("gauc", "–", "–", "–", "–", "–"), ("mrr", "0.5000", "–", "–", "–", "–")]
+
+
+def test_lift_is_how_much_more_often_the_label_comes_among_the_best() -> None:
+    bins = [ReliabilityBin(rows=rows, predicted=observed, observed=observed) for rows, observed in ((300, 0.1), (100, 0.5))]
+    assert lifts(bins) == [(0.25, pytest.approx(0.5 / 0.2)), (1.0, pytest.approx(1.0))]
+    assert lifts([ReliabilityBin(rows=5, predicted=0.1, observed=0.0)]) == []
 
 
 def test_no_chart_of_nothing() -> None:
     assert calibration_picture((), ()) is None
+    assert lift_picture((), BINS[:1]) is None
     assert slices_picture("auc", {"day/1": {"auc": Interval(value=0.5, low=None, high=None)}}, compared=False) is None
     drawn = slices_picture("auc", {"day/1": {"auc": interval(-0.5)}}, compared=True)
     assert drawn is not None

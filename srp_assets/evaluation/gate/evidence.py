@@ -13,6 +13,7 @@ from typing import Literal, Self
 from pydantic import AwareDatetime, Field, model_validator
 
 from srp_assets.evaluation.bootstrap.intervals import Estimate
+from srp_assets.evaluation.evaluating import StepEvaluation
 from srp_assets.evaluation.metrics.calibration import Bin
 from srp_assets.evaluation.metrics.measuring import Measured, differences
 from srp_assets.evaluation.replay.replaying import Replay, Value
@@ -109,6 +110,8 @@ class QualityRecord(Recorded):
         labelled: of these, with the label.
         metrics: by name, with intervals.
         differences: candidate minus champion, by metric; empty if there was no champion.
+        weighted_metrics: the metrics by inverse propensity.
+        weighted_differences: the differences by inverse propensity.
         slices: by `dimension/part`, the same differences where there was a champion, the metrics otherwise.
         bins: the candidate's reliability; empty if its scores are no probabilities.
         champion_bins: the champion's.
@@ -119,6 +122,8 @@ class QualityRecord(Recorded):
     labelled: int = Field(ge=0)
     metrics: Mapping[str, Interval]
     differences: Mapping[str, Interval]
+    weighted_metrics: Mapping[str, Interval] = {}
+    weighted_differences: Mapping[str, Interval] = {}
     slices: Mapping[str, Mapping[str, Interval]]
     bins: tuple[ReliabilityBin, ...] = ()
     champion_bins: tuple[ReliabilityBin, ...] = ()
@@ -188,9 +193,8 @@ def quality_record(
     step: str,
     days: tuple[date, date],
     recorded_at: datetime,
-    measured: Measured,
-    of_champion: Measured | None,
-    slices: Mapping[str, tuple[Measured, Measured | None]],
+    evaluation: StepEvaluation,
+    of_champion: StepEvaluation | None,
 ) -> QualityRecord:
     """The record of what was measured.
 
@@ -200,32 +204,36 @@ def quality_record(
         step: label of the funnel's step.
         days: first and last day of the rows.
         recorded_at: when.
-        measured: the candidate on these rows.
-        of_champion: the champion on the same rows.
-        slices: both on parts of them, by `dimension/part`.
+        evaluation: of the candidate.
+        of_champion: of the champion on the same rows and slices; None if there was none.
     """
-
-    def compared(one: Measured, other: Measured | None) -> dict[str, Interval]:
-        found = one.estimates() if other is None else differences(one, other)
-        return {name: Interval.of(estimate) for name, estimate in found.items()}
-
     return QualityRecord(
         model=candidate.model,
         version=candidate.version,
         champion=None if champion is None else champion.version,
         first=days[0],
         last=days[1],
-        data=measured.digest,
+        data=evaluation.even.digest,
         recorded_at=recorded_at,
         step=step,
-        rows=measured.rows,
-        labelled=measured.labelled,
-        metrics=compared(measured, None),
-        differences={} if of_champion is None else compared(measured, of_champion),
-        slices={name: compared(one, other) for name, (one, other) in slices.items()},
-        bins=tuple(map(ReliabilityBin.of, measured.bins)),
-        champion_bins=() if of_champion is None else tuple(map(ReliabilityBin.of, of_champion.bins)),
+        rows=evaluation.even.rows,
+        labelled=evaluation.even.labelled,
+        metrics=_compared(evaluation.even, None),
+        differences={} if of_champion is None else _compared(evaluation.even, of_champion.even),
+        weighted_metrics=_compared(evaluation.weighted, None),
+        weighted_differences={} if of_champion is None else _compared(evaluation.weighted, of_champion.weighted),
+        slices={
+            name: _compared(part, None if of_champion is None else of_champion.slices[name]) for name, part in evaluation.slices.items()
+        },
+        bins=tuple(map(ReliabilityBin.of, evaluation.even.bins)),
+        champion_bins=() if of_champion is None else tuple(map(ReliabilityBin.of, of_champion.even.bins)),
     )
+
+
+def _compared(one: Measured, other: Measured | None) -> dict[str, Interval]:
+    """Differences from another model, or a model's own metrics."""
+    found = one.estimates() if other is None else differences(one, other)
+    return {name: Interval.of(estimate) for name, estimate in found.items()}
 
 
 def replay_record(

@@ -25,7 +25,7 @@ def auc(score: Floats, label: Flags, weight: Floats, ascending: Places | None = 
     """
     order = np.argsort(score) if ascending is None else ascending
     offsets = np.array([0, len(score)])
-    wins, with_label, without = auc_sums(offsets, order[::-1], score, label, weight)
+    wins, with_label, without = auc_sums(offsets, np.ascontiguousarray(order[::-1]), score, label, weight)
     return float(divided(wins, with_label * without)[0])
 
 

@@ -7,6 +7,7 @@ import base64
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 import altair as alt
@@ -59,6 +60,28 @@ def calibration_picture(candidate: Sequence[ReliabilityBin], champion: Sequence[
         .encode(x=alt.X("predicted:Q", title="predicted"), y=alt.Y("observed:Q", title="observed"), color=colours)
     )
     return _drawn("Calibration", f"observed against predicted shares in {len(rows)} bins", line + points, height=260)
+
+
+def lift_picture(candidate: Sequence[ReliabilityBin], champion: Sequence[ReliabilityBin]) -> Picture | None:
+    """How many times more often the label comes among the rows with the best scores than among all, by share of the rows."""
+    models = (("candidate", candidate), ("champion", champion))
+    rows = [{"model": name, "share": share, "lift": lift} for name, bins in models for share, lift in lifts(bins)]
+    if not rows:
+        return None
+    colours = alt.Color("model:N", scale=alt.Scale(domain=["candidate", "champion"], range=[BLUE, ORANGE]), legend=alt.Legend(title=None))
+    x = alt.X("share:Q", title="share of the rows, best scores first", axis=alt.Axis(format="%"))
+    chart = alt.Chart(_data(rows)).mark_line(point=True).encode(x=x, y=alt.Y("lift:Q", title="lift"), color=colours)
+    return _drawn("Lift", f"lift of the best rows at {len(rows)} shares", chart, height=260)
+
+
+def lifts(bins: Sequence[ReliabilityBin]) -> list[tuple[float, float]]:
+    """The lift at each share of the rows, the best scores first; empty where no row has the label."""
+    known = [(found.rows, found.rows * found.observed) for found in reversed(bins) if found.observed is not None]
+    rows, labelled = (sum(column) for column in zip(*known, strict=True)) if known else (0, 0.0)
+    if not labelled:
+        return []
+    reached = zip(accumulate(count for count, _ in known), accumulate(found for _, found in known), strict=True)
+    return [(count / rows, found / count * rows / labelled) for count, found in reached]
 
 
 def slices_picture(metric: str, slices: Mapping[str, Mapping[str, Interval]], *, compared: bool) -> Picture | None:

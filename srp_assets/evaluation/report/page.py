@@ -15,7 +15,7 @@ from markupsafe import Markup
 from srp_assets.evaluation.gate.checks import Evidence
 from srp_assets.evaluation.gate.decision import Decision
 from srp_assets.evaluation.gate.evidence import LEAK_CHECKLIST, Interval, QualityRecord
-from srp_assets.evaluation.report.charts import Picture, calibration_picture, slices_picture
+from srp_assets.evaluation.report.charts import Picture, calibration_picture, lift_picture, slices_picture
 
 PACKAGE = "srp_assets.evaluation.report"
 
@@ -29,6 +29,8 @@ class MetricLine(NamedTuple):
     candidate: str
     champion: str
     difference: str
+    weighted: str
+    weighted_difference: str
 
 
 def comparison_html(evidence: Evidence, decision: Decision, metric: str) -> str:
@@ -58,14 +60,15 @@ def comparison_html(evidence: Evidence, decision: Decision, metric: str) -> str:
 
 
 def metric_lines(quality: QualityRecord) -> list[MetricLine]:
-    """Every metric of the candidate, the champion's value, and the difference with its interval."""
+    """Every metric of the candidate, the champion's value, and the difference with its interval; and the same by inverse propensity."""
     lines = []
     for name, found in quality.metrics.items():
         difference = quality.differences.get(name)
         champion = MISSING
         if difference is not None and difference.value is not None and found.value is not None:
             champion = f"{found.value - difference.value:.4f}"
-        lines.append(MetricLine(name, shown(found), champion, shown(difference)))
+        weighted = shown(quality.weighted_metrics.get(name)), shown(quality.weighted_differences.get(name))
+        lines.append(MetricLine(name, shown(found), champion, shown(difference), *weighted))
     return lines
 
 
@@ -81,6 +84,7 @@ def shown(interval: Interval | None) -> str:
 def _pictures(quality: QualityRecord, metric: str) -> list[Picture]:
     found = [
         calibration_picture(quality.bins, quality.champion_bins),
+        lift_picture(quality.bins, quality.champion_bins),
         slices_picture(metric, quality.slices, compared=quality.champion is not None),
     ]
     return [picture for picture in found if picture is not None]

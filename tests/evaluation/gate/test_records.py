@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from srp_assets.evaluation.evaluating import StepEvaluation
 from srp_assets.evaluation.gate.evidence import ModelVersion, QualityRecord, ReplayRecord, quality_record, replay_record
 from srp_assets.evaluation.metrics.measuring import MetricOptions, differences, measure
 from srp_assets.evaluation.metrics.scored import ScoredRows
@@ -35,20 +36,16 @@ def scored(noise: float) -> ScoredRows:
 def test_a_record_of_quality_says_what_was_measured() -> None:
     options = MetricOptions(resamples=64)
     better, worse = measure(scored(0.0), options), measure(scored(0.2), options)
-    part = (better, worse)
-    record = quality_record(
-        CANDIDATE, CHAMPION, step="clicked", days=DAYS, recorded_at=NOW, measured=better, of_champion=worse, slices={"page/feed": part}
-    )
+    good, bad = (StepEvaluation(even=found, weighted=found, slices={"page/feed": found}) for found in (better, worse))
+    record = quality_record(CANDIDATE, CHAMPION, step="clicked", days=DAYS, recorded_at=NOW, evaluation=good, of_champion=bad)
     assert QualityRecord.model_validate_json(record.model_dump_json()) == record
     assert (record.version, record.champion, record.data, record.rows) == ("2", "1", better.digest, 2_000)
     assert record.metrics["auc"].value == better.values["auc"]
     assert record.differences["auc"].low == pytest.approx(differences(better, worse)["auc"].low)
-    assert record.slices["page/feed"] == record.differences
+    assert record.slices["page/feed"] == record.differences == record.weighted_differences
     assert record.metrics["gmv@5"].value == 0
     assert sum(found.rows for found in record.bins) == sum(found.rows for found in record.champion_bins) == 2_000
-    alone = quality_record(
-        CANDIDATE, None, step="clicked", days=DAYS, recorded_at=NOW, measured=better, of_champion=None, slices={"page/feed": (better, None)}
-    )
+    alone = quality_record(CANDIDATE, None, step="clicked", days=DAYS, recorded_at=NOW, evaluation=good, of_champion=None)
     assert alone.differences == {}
     assert alone.champion is None
     assert alone.slices["page/feed"] == alone.metrics
