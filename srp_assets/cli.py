@@ -37,6 +37,7 @@ COMMANDS = {
     "report": "srp_assets.cli_insights",
     "features": "srp_assets.cli_features",
     "online": "srp_assets.cli_online",
+    "parity": "srp_assets.cli_parity",
     "spark": "srp_assets.cli_spark",
 }
 """The module that each command is in, in the order in which they are used."""

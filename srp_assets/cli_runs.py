@@ -14,6 +14,7 @@ from jobs.features import BUILD_FEATURES_JOB
 from jobs.insights import insights_job
 from jobs.local_runs import fail_runs_of_dead_processes, worker_tags
 from jobs.logs import BUILD_LOGS_JOB, STITCHED_LOGS
+from jobs.parity import CHECK_PARITY_JOB
 from jobs.recall import RECALL_SENSOR, recall_job, release_batches_of_ended_runs, requests_for_claimed
 from jobs.recall_refill import REFILL_JOB, refill_config
 from jobs.reopening import FIRST_TAG, LAST_TAG
@@ -27,6 +28,8 @@ from srp_assets.definitions import build_definitions
 from srp_assets.errors import SrpError, Unavailable
 from srp_assets.features.assets import FeaturesBuildConfig, feature_key
 from srp_assets.logs.assets import LogsBuildConfig
+from srp_assets.online.parity.assets import PARITY, ParityConfig
+from srp_assets.online.parity.registry import ParityRecord, records_of_run
 from srp_assets.partitions import RECALL_BATCHES
 from srp_assets.recall.claims import claim_window, waiting_tasks
 from srp_assets.strategy.standing import periods_to_look_into, periods_without_hits
@@ -132,6 +135,24 @@ class LocalRuns:
         )
         if not result.success:
             raise _failure(result)
+
+    def check_parity(self, day: str, sample: int) -> ParityRecord:
+        """Checks a day as the daily run does; returns the record, which may say no.
+
+        Raises:
+            SrpError: if the run fails before it has recorded anything.
+        """
+        result = self._execute(
+            CHECK_PARITY_JOB,
+            asset_selection=[PARITY],
+            tags={FIRST_TAG: day, LAST_TAG: day},
+            run_config={"ops": {PARITY.to_python_identifier(): {"config": ParityConfig(sample=sample).model_dump()}}},
+        )
+        with self._home.engine.connect() as connection:
+            records = records_of_run(connection, result.run_id)
+        if day not in records:
+            raise _failure(result)
+        return records[day]
 
     def build_everything(self) -> None:
         """Builds everything that landed and is not built, and looks for the standing word lists wherever they were not looked for."""

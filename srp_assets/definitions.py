@@ -12,6 +12,8 @@ from jobs.features import features_jobs, features_schedules, features_sensors
 from jobs.insights import insights_job, insights_sensor
 from jobs.logs import logs_jobs, logs_schedules, logs_sensors
 from jobs.online import online_jobs, online_schedules, online_sensors
+from jobs.parity import parity_jobs, parity_schedules, parity_sensors
+from jobs.quality import quality_jobs, quality_schedules
 from jobs.recall import notification_sensor, recall_job, recall_sensor, retention_schedule
 from jobs.recall_refill import refill_job, refill_sensor
 from jobs.warehouse import warehouse_jobs, warehouse_schedules, warehouse_sensors
@@ -25,6 +27,7 @@ from srp_assets.insights.assets import insights_assets
 from srp_assets.logs.assets import logs_assets, logs_checks
 from srp_assets.logs.catalogue import LogCatalogue, load_log_catalogue
 from srp_assets.online.assets import online_assets, online_checks
+from srp_assets.online.parity.assets import parity_assets, parity_checks, parity_places
 from srp_assets.progress import Progress
 from srp_assets.recall.assets import recall_assets
 from srp_assets.settings import Settings
@@ -81,8 +84,8 @@ def _with_logs(everything: dg.Definitions, settings: Settings, declared: Path, p
     ranking = dg.Definitions(
         assets=logs_assets(settings, catalogue, progress=progress),
         asset_checks=logs_checks(settings, catalogue),
-        jobs=jobs,
-        schedules=logs_schedules(settings, jobs),
+        jobs=[*jobs, *quality_jobs(catalogue)],
+        schedules=[*logs_schedules(settings, jobs), *quality_schedules()],
         sensors=logs_sensors(catalogue),
     )
     merged = dg.Definitions.merge(everything, ranking)
@@ -103,7 +106,8 @@ def _with_features(
         schedules=features_schedules(settings, jobs),
         sensors=features_sensors(settings, logs, load_definitions(declared)),
     )
-    return dg.Definitions.merge(everything, features, _online(settings, catalogue, logs, declared, progress))
+    merged = dg.Definitions.merge(everything, features, _online(settings, catalogue, logs, declared, progress))
+    return merged if logs.of_role("served_features") is None else _with_parity(merged, settings, logs, declared, progress)
 
 
 def _online(settings: Settings, catalogue: Catalogue, logs: LogCatalogue, declared: Path, progress: Progress | None) -> dg.Definitions:
@@ -117,6 +121,22 @@ def _online(settings: Settings, catalogue: Catalogue, logs: LogCatalogue, declar
         sensors=online_sensors(settings, load_definitions(declared)),
         resources={"redis": RedisResource()},
     )
+
+
+def _with_parity(
+    everything: dg.Definitions, settings: Settings, logs: LogCatalogue, declared: Path, progress: Progress | None
+) -> dg.Definitions:
+    """All of it, and the proof that what is served is what is computed: for a home whose logs have what was served."""
+    catalogue = load_catalogue(settings.catalogue)
+    places, drift = parity_places(settings, catalogue, logs, declared)
+    parity = dg.Definitions(
+        assets=parity_assets(settings, places, progress=progress),
+        asset_checks=parity_checks(places, drift),
+        jobs=parity_jobs(),
+        schedules=parity_schedules(settings, places),
+        sensors=parity_sensors(settings, places, logs),
+    )
+    return dg.Definitions.merge(everything, parity)
 
 
 @dg.definitions

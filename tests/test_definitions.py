@@ -28,6 +28,7 @@ def test_keys_of_all_assets(definitions: dg.Definitions) -> None:
         *(f"logs/{log}" for log in ("request", "impression", "click", "cart", "coupon", "order", "served_features")),
         *(f"logs/{table}" for table in ("impression_outcomes", "actions", "sessions")),
         *(f"features/{table}" for table in ("partials", "windows", "impressions", "proposals")),
+        "online/feature_parity",
         "online/state",
     }
 
@@ -54,10 +55,11 @@ def test_every_asset_has_a_blocking_check(definitions: dg.Definitions) -> None:
     hits = {f"wordlists/{entity}_hits": {"rows"} for entity in ("post", "comment", "user", "item")}
     insights = {"insights/statistics": {"accounted"}, "insights/reports": {"self_contained"}}
     logs = {"logs/actions": {"ledger", "schema"}, "logs/impression_outcomes": {"schema"}, "logs/sessions": {"schema"}}
-    features = {f"features/{table}": {"built_from_current"} for table in ("partials", "windows", "impressions")}
-    features |= {"online/state": {"can_answer"}}
+    features = {f"features/{table}": {"built_from_current", "values"} for table in ("windows", "impressions")}
+    features |= {"features/partials": {"built_from_current"}}
     features |= {"features/proposals": {"valid"}}
-    assert blocking == {**tables, **hits, "recall/cases": {"complete"}, **insights, **logs, **features}
+    online = {"online/state": {"can_answer"}, "online/feature_parity": {"agrees"}}
+    assert blocking == {**tables, **hits, "recall/cases": {"complete"}, **insights, **logs, **features, **online}
 
 
 def test_cases_come_from_every_table_and_the_hits_beside_it(definitions: dg.Definitions) -> None:
@@ -84,6 +86,9 @@ def test_jobs_sensors_and_schedules(definitions: dg.Definitions) -> None:
         "logs_retention",
         "build_features",
         "features_retention",
+        "check_parity",
+        "check_logs",
+        "parity_retention",
         "load_online_store",
     }
     assert all(job.description for job in jobs.values())
@@ -98,13 +103,15 @@ def test_jobs_sensors_and_schedules(definitions: dg.Definitions) -> None:
         "uncounted_batches",
         "reopened_days",
         "reopened_features",
+        "unchecked_days",
+        "failed_parity",
         "lost_online_store",
     }
     assert all(sensor.default_status == dg.DefaultSensorStatus.RUNNING for sensor in sensors.values())
     assert all(sensor.description for sensor in sensors.values())
     schedules = {schedule.name: schedule for schedule in repository.schedule_defs}
-    retentions = {f"{domain}_retention_schedule" for domain in ("warehouse", "wordlists", "recall", "logs", "features")}
-    assert set(schedules) == {*retentions, "daily_logs", "daily_features", "daily_online_load"}
+    retentions = {f"{domain}_retention_schedule" for domain in ("warehouse", "wordlists", "recall", "logs", "features", "parity")}
+    assert set(schedules) == {*retentions, "daily_logs", "daily_features", "daily_online_load", "daily_parity", "daily_log_checks"}
     assert all(schedule.default_status == dg.DefaultScheduleStatus.RUNNING for schedule in schedules.values())
 
 

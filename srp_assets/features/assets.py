@@ -5,12 +5,14 @@ retention are in `jobs/features.py`.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 from pydantic import Field
 
+from expectations.adapter import check_result
 from resources.registry_database import RegistryResource
 from resources.spark import SparkResource
 from resources.strict import StrictConfig
@@ -18,11 +20,13 @@ from srp_assets.features.aggregation.layout import Layout, layout_of
 from srp_assets.features.automatic.proposing import SAMPLED_DAYS, Proposal, problems_of, proposal_path, propose
 from srp_assets.features.automatic.selection import ACCEPTED
 from srp_assets.features.building.days import Places, bring_up_to_date, identity_of, inputs_of, stale_days
-from srp_assets.features.declaration.columns import ValueType
+from srp_assets.features.building.plan_values import built_features
 from srp_assets.features.declaration.definitions import Definitions
 from srp_assets.features.declaration.documentation import documentation
 from srp_assets.features.declaration.loading import load_definitions, load_document
+from srp_assets.features.quality import SPARK_TYPES, folders_of, table_contracts
 from srp_assets.features.registry import FeatureBuild, Table, builds_of_run, current_builds
+from srp_assets.features.standing_words import entity_of
 from srp_assets.logs.catalogue import LogCatalogue
 from srp_assets.logs.landing import logs_storage
 from srp_assets.partitions import log_days
@@ -35,6 +39,8 @@ DOMAIN = "features"
 OWNERS = ["team:ranking"]
 SPARK_POOL = "spark"
 TABLES: tuple[Table, ...] = ("partials", "windows", "impressions")
+VALUES: tuple[Table, ...] = ("windows", "impressions")
+"""What people and models read; partial sums are only read by these, and have no declared meaning of their own."""
 PROPOSALS = "proposals"
 
 DESCRIPTIONS: Mapping[Table, str] = {
@@ -42,8 +48,6 @@ DESCRIPTIONS: Mapping[Table, str] = {
     "windows": "The windowed features of every user, item, query and pair as of the beginning of the day.",
     "impressions": "Every impression of the day with all features as they were known right before it.",
 }
-
-SPARK_TYPES: Mapping[ValueType, str] = {"number": "double", "text": "string", "time": "timestamp", "texts": "array<string>"}
 
 
 class FeaturesBuildConfig(StrictConfig):
@@ -159,7 +163,10 @@ def _deps(catalogue: Catalogue, definitions: Definitions, table: Table) -> list[
     """What a day reads: of partial sums those of all days that windows reach."""
     if table == "partials":
         entities = [name for name in definitions.attributes if name in catalogue.entities]
-        attributes = [dg.AssetDep(dg.AssetKey(["warehouse", name]), partition_mapping=dg.LastPartitionMapping()) for name in entities]
+        keys = [dg.AssetKey(["warehouse", name]) for name in entities]
+        words = [entity_of(name, catalogue.entities) for name in definitions.attributes if name not in entities]
+        keys += [dg.AssetKey(["wordlists", f"{name}_hits"]) for name in words if name is not None]
+        attributes = [dg.AssetDep(key, partition_mapping=dg.LastPartitionMapping()) for key in keys]
         return [dg.AssetDep(dg.AssetKey(["logs", "actions"])), *attributes]
     reached = dg.TimeWindowPartitionMapping(
         start_offset=-definitions.lookback_days,
@@ -201,9 +208,39 @@ def day_metadata(build: FeatureBuild) -> dict[str, Any]:
 
 
 def features_checks(settings: Settings, catalogue: Catalogue, declared: Path) -> list[dg.AssetChecksDefinition]:
-    """A blocking check of each asset: what was built is made from what counts now; what is proposed can be accepted as it stands."""
+    """Blocking checks: what was built is made from what counts now and has the values it can have; what is proposed can be accepted."""
     places, layout = places_of(settings, catalogue), layout_of(load_definitions(declared))
-    return [*(_freshness_check(places, layout, table) for table in TABLES), _proposal_check(declared, places)]
+    values = [_values_check(places, layout, table) for table in VALUES]
+    return [*(_freshness_check(places, layout, table) for table in TABLES), *values, _proposal_check(declared, places)]
+
+
+def _values_check(places: Places, layout: Layout, table: Table) -> dg.AssetChecksDefinition:
+    @dg.asset_check(asset=feature_key(table), name="values", blocking=True, pool=SPARK_POOL)
+    def check(context: dg.AssetCheckExecutionContext, registry: RegistryResource, spark: SparkResource) -> dg.AssetCheckResult:
+        """Types, ranges and nulls follow from the declarations, and no key is there twice.
+
+        Of all impressions that the run built, or of the newest day; of windows, which have a row for each key and day, of the newest day.
+        """
+        from expectations.report import Report
+        from expectations.validation import validate  # Great Expectations: 3 to 5 s that only a check should cost
+        from expectations.warehouse import wide_table_expectations
+
+        with registry.engine.connect() as connection:
+            own = builds_of_run(connection, table, context.run.run_id)
+            known = own or current_builds(connection, table, identity_of(table, layout, places.buckets))
+        days = sorted(known) if own and table == "impressions" else sorted(known)[-1:]
+        builds = {day: known[day] for day in days}
+        if not any(rows for build in builds.values() for rows in build.rows.values()):
+            return dg.AssetCheckResult(passed=bool(builds), metadata={"days": len(builds), "reason": "there are no rows"})
+        outcomes = []
+        for name, contract in table_contracts(layout, table).items():
+            folders = [folder for build in builds.values() for folder in folders_of(places.features, build, name)]
+            if folders:
+                found = validate(built_features(spark.session(), places.features, folders), wide_table_expectations(contract), "spark")
+                outcomes += [replace(outcome, expectation=f"{name}: {outcome.expectation}") for outcome in found.outcomes]
+        return check_result(Report(tuple(outcomes)), {"days": len(builds)})
+
+    return check
 
 
 def _proposal_check(declared: Path, places: Places) -> dg.AssetChecksDefinition:

@@ -6,6 +6,7 @@ that late rows reopened, and the retention are in `jobs/logs.py`.
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
@@ -20,18 +21,25 @@ from srp_assets.logs.catalogue import Log, LogCatalogue
 from srp_assets.logs.durations import whole_days
 from srp_assets.logs.landing import logs_storage
 from srp_assets.logs.plan_tables import built_table, spark_type
+from srp_assets.logs.quality import landed_contract
+from srp_assets.logs.registry import landed_days
 from srp_assets.logs.registry_builds import DayBuild, builds_of_run, current_builds, log_ledger
 from srp_assets.logs.schema import LABEL_STATES, ROLE_COLUMNS, TABLES, Table, table_schema
 from srp_assets.logs.stitching.building import bring_up_to_date
-from srp_assets.logs.tables import BuiltDay
+from srp_assets.logs.stitching.plan_stitching import read_log
+from srp_assets.logs.tables import BuiltDay, landed_log_files
 from srp_assets.partitions import log_days
 from srp_assets.progress import Progress
 from srp_assets.settings import Settings
+from srp_assets.warehouse.periods import UNKNOWN
 from srp_assets.warehouse.plan_types import SPARK_TYPES
 
 DOMAIN = "logs"
 OWNERS = ["team:ranking"]
 SPARK_POOL = "spark"
+
+LANDED = "landed_as_declared"
+"""Name of the check of a landed log. It warns or fails beside the builds: what is wrong with a source's rows is no reason not to stitch."""
 
 DESCRIPTIONS: Mapping[Table, str] = {
     "impression_outcomes": "A row for each impression, with its request and what came of it: clicks and steps within their windows.",
@@ -198,8 +206,33 @@ def _column_schema(catalogue: LogCatalogue, table: Table) -> dg.TableSchema:
 
 
 def logs_checks(settings: Settings, catalogue: LogCatalogue) -> list[dg.AssetChecksDefinition]:
-    """Blocking checks: every landed row is accounted for, and the rows of each table are as declared."""
-    return [_ledger_check(catalogue), *(_schema_check(settings, catalogue, table) for table in TABLES)]
+    """Every landed row is accounted for, the rows of each table are as declared, and so are those of each log."""
+    tables = [_schema_check(settings, catalogue, table) for table in TABLES]
+    return [_ledger_check(catalogue), *tables, *(_landed_check(settings, catalogue, log) for log in catalogue.logs.values())]
+
+
+def landed_checks(catalogue: LogCatalogue) -> dg.AssetSelection:
+    """The checks of the logs as they landed."""
+    return dg.AssetSelection.checks(*[dg.AssetCheckKey(log_table_key(name), LANDED) for name in catalogue.logs])
+
+
+def _landed_check(settings: Settings, catalogue: LogCatalogue, log: Log) -> dg.AssetChecksDefinition:
+    @dg.asset_check(asset=log_table_key(log.name), name=LANDED, pool=SPARK_POOL)
+    def check(registry: RegistryResource, spark: SparkResource) -> dg.AssetCheckResult:
+        """The newest day that landed is as declared: types, nulls, values, ranges, each event once, and not stopped too early."""
+        from expectations.validation import validate  # Great Expectations: 3 to 5 s that only a check should cost
+        from expectations.warehouse import table_expectations
+
+        with registry.engine.connect() as connection:
+            days = [landed.day for landed in landed_days(connection, log=log.name) if landed.day != UNKNOWN and landed.rows]
+            files = landed_log_files(connection, log.name, max(days), max(days)) if days else {}
+        if not days:
+            return dg.AssetCheckResult(passed=False, severity=dg.AssetCheckSeverity.WARN, metadata={"reason": "nothing has landed"})
+        rows = read_log(spark.session(), logs_storage(settings.warehouse_location), log, files.values())
+        contract = landed_contract(log, max(days), datetime.now(UTC))
+        return check_result(validate(rows, table_expectations(contract), "spark"), {"day": max(days)})
+
+    return check
 
 
 def _ledger_check(catalogue: LogCatalogue) -> dg.AssetChecksDefinition:
@@ -249,10 +282,12 @@ def _built(table: Table, builds: Iterable[DayBuild]) -> Iterator[BuiltDay]:
 
 
 def table_contract(catalogue: LogCatalogue, table: Table) -> TableContract:
-    """What is promised of a table, in the words of the expectations."""
+    """What is promised of a table, in the words of the expectations; ranges are those of the logs' columns."""
     values = {"label_state": LABEL_STATES, "kind": catalogue.action_kinds}
-    columns = [
-        ColumnContract(field.name, spark_type(field.type), field.name in REQUIRED[table], tuple(values.get(field.name, ())))
-        for field in table_schema(catalogue, table)
-    ]
+    declared = {name: column for log in catalogue.logs.values() for name, column in log.columns.items()}
+    columns = []
+    for field in table_schema(catalogue, table):
+        name, known = field.name, declared.get(field.name)
+        bounds = (known.least, known.most) if known is not None else (None, None)
+        columns.append(ColumnContract(name, spark_type(field.type), name in REQUIRED[table], tuple(values.get(name, ())), *bounds))
     return TableContract(tuple(columns), KEYS[table])

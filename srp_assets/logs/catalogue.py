@@ -43,6 +43,8 @@ class LogColumn(Strict):
     values: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
     formats: tuple[str, ...] = ()
+    least: float | None = None
+    most: float | None = None
     description: str | None = None
 
     def over(self, known: Column | None) -> Column:
@@ -67,7 +69,8 @@ class LogDeclaration(Strict):
     """One log as it is written.
 
     `window` is how long after its request (an impression) or its impression (a click, a step) an event belongs to it; `after` says whether
-    a step needs a click; `identity` names the columns that identify an event to which its source gives no event_id.
+    a step needs a click; `identity` names the columns that identify an event to which its source gives no event_id; `fresh_within` is how
+    long before the end of a day the last event of it may lie before a check warns that the log has stopped.
     """
 
     role: Role
@@ -75,6 +78,7 @@ class LogDeclaration(Strict):
     window: Duration | None = None
     after: Literal["impression", "click"] = "click"
     identity: tuple[Name, ...] = ()
+    fresh_within: Duration | None = None
     columns: dict[Name, LogColumn] = {}
 
     @model_validator(mode="after")
@@ -97,6 +101,7 @@ class Log(Strict):
     window: timedelta
     after: Literal["impression", "click"]
     identity: tuple[Name, ...]
+    fresh_within: timedelta | None
     columns: dict[Name, Column]
 
     @property
@@ -216,6 +221,7 @@ def _log(name: str, declared: LogDeclaration) -> Log:
         window=declared.window or DEFAULT_WINDOWS.get(declared.role, timedelta(0)),
         after=declared.after,
         identity=identity,
+        fresh_within=declared.fresh_within,
         columns=columns,
     )
 

@@ -46,16 +46,18 @@ ROLE_COLUMNS: Mapping[Role, Mapping[str, Column]] = {
         **EVENT_COLUMNS,
         "trace_id": TRACE,
         "item_id": ITEM,
-        "position": Column(kind="metric", type="int64", required=True, description="place on the page, from 1"),
-        "propensity": Column(kind="metric", type="float64", description="probability with which the policy showed the item here"),
+        "position": Column(kind="metric", type="int64", required=True, least=1, description="place on the page, from 1"),
+        "propensity": Column(
+            kind="metric", type="float64", least=0, most=1, description="probability with which the policy showed the item here"
+        ),
         "explored": Column(kind="flag", description="whether chance, not the ranking, chose the item"),
-        "price": Column(kind="metric", type="float64", description="price that was shown"),
+        "price": Column(kind="metric", type="float64", least=0, description="price that was shown"),
     },
     "click": {
         **EVENT_COLUMNS,
         "trace_id": TRACE,
         "item_id": ITEM,
-        "dwell_seconds": Column(kind="metric", type="float64", unit="s", description="how long the user stayed"),
+        "dwell_seconds": Column(kind="metric", type="float64", unit="s", least=0, description="how long the user stayed"),
     },
     "step": {
         **EVENT_COLUMNS,
@@ -63,7 +65,7 @@ ROLE_COLUMNS: Mapping[Role, Mapping[str, Column]] = {
         **CONTEXT_COLUMNS,
         "item_id": ITEM,
         "amount": Column(kind="metric", type="float64", description="value of the step, in the currency of its market"),
-        "quantity": Column(kind="metric", type="float64", description="how many of the item"),
+        "quantity": Column(kind="metric", type="float64", least=0, description="how many of the item"),
     },
     "served_features": {
         **EVENT_COLUMNS,

@@ -50,7 +50,8 @@ class Column(Strict):
 
     `sources` are the names under which raw rows may carry it (its own name always counts); `formats` are strptime formats of a time
     that is not ISO 8601; `required` forbids null; `values` lists what an enum may hold (open if empty); `bounds` are where one bucket of
-    a metric's distribution ends and the next begins (`[100, 1000]`: below 100, 100 to below 1000, from 1000 on).
+    a metric's distribution ends and the next begins (`[100, 1000]`: below 100, 100 to below 1000, from 1000 on); `least` and `most` are
+    the numbers that make sense: others land all the same, and a check warns of them.
     """
 
     kind: Kind
@@ -61,6 +62,8 @@ class Column(Strict):
     sources: tuple[str, ...] = ()
     formats: tuple[str, ...] = ()
     bounds: tuple[int | float, ...] = ()
+    least: float | None = None
+    most: float | None = None
     description: str
 
     @property
@@ -78,6 +81,10 @@ class Column(Strict):
             raise ValueError("only a time has formats")
         if self.bounds and self.kind != "metric":
             raise ValueError("only a metric has bounds")
+        if (self.least, self.most) != (None, None) and self.kind != "metric":
+            raise ValueError("only a metric has least and most")
+        if self.least is not None and self.most is not None and not self.least <= self.most:
+            raise ValueError("least must not be above most")
         if any(not low < high for low, high in pairwise(self.bounds)):
             raise ValueError("bounds must ascend")
         return self

@@ -45,6 +45,9 @@ def own_settings(settings_with_spark: Settings, monkeypatch: pytest.MonkeyPatch,
     path.write_text(written.replace("attributes:\n  item:", "attributes:\n  thing:"), encoding="utf-8")
     monkeypatch.setenv("SRP_FEATURES", str(path))
     monkeypatch.setenv("SRP_FEATURES_BUCKETS", str(BUCKETS))
+    # The models of the sample world read features that the small document has not.
+    (tmp_path / "models").mkdir()
+    monkeypatch.setenv("SRP_MODELS", str(tmp_path / "models"))
     return Settings()
 
 

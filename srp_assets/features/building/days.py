@@ -17,12 +17,14 @@ from sqlalchemy import Connection, Engine
 
 from srp_assets.errors import Conflict, InvalidInput, nearest
 from srp_assets.features.aggregation.layout import Layout
+from srp_assets.features.attributes import UPDATED_AT
 from srp_assets.features.building.files import PartialFiles, VersionFiles, Written
 from srp_assets.features.building.plan_impressions import write_impressions
 from srp_assets.features.building.plan_partials import DayOfEvents, build_partials
 from srp_assets.features.building.plan_windows import write_windows
 from srp_assets.features.declaration.model import AttributeSource
 from srp_assets.features.registry import FeatureBuild, Table, current_builds, forget_builds, record_builds, retired_builds
+from srp_assets.features.standing_words import WORD_LISTS, entity_of, word_versions
 from srp_assets.logs.tables import BuiltDay, built_days
 from srp_assets.progress import Progress
 from srp_assets.warehouse.catalogue import Catalogue, Entity
@@ -233,7 +235,9 @@ def _refuse_losses(impressions: Mapping[str, int], written: Mapping[int, Sequenc
 
 
 def version_files(connection: Connection, places: Places, layout: Layout, through: int) -> dict[str, VersionFiles]:
-    """The landed versions of the entities that attributes are taken from; a source that the catalogue has no entity for has none.
+    """The landed versions of the entities that attributes are taken from, and the standing word lists in texts of `<entity>_words`.
+
+    A source that the catalogue has no entity for has none.
 
     Raises:
         InvalidInput: if such an entity has not a column that an attribute is declared to be.
@@ -247,7 +251,20 @@ def version_files(connection: Connection, places: Places, layout: Layout, throug
             paths = tuple(path for files in landing_files(connection, keys, through).values() for path in files)
             order = (LANDED_AT, "row_hash")
             found[name] = VersionFiles(places.warehouse, paths, entity.updated_at or LANDED_AT, "moved_to", order)
+            continue
+        words_of = entity_of(name, places.catalogue.entities)
+        if words_of is not None:
+            _refuse_other_columns(name, source)
+            entity = places.catalogue.entities[words_of]
+            paths = word_versions(connection, places.warehouse, places.features, words_of, entity, source.key)
+            found[name] = VersionFiles(places.features, paths, UPDATED_AT)
     return found
+
+
+def _refuse_other_columns(name: str, source: AttributeSource) -> None:
+    for attribute in source.columns.values():
+        if attribute.column != WORD_LISTS:
+            raise InvalidInput(f"{name!r} has no column {attribute.column!r}", where=f"attributes.{name}", remedy=f"valid: {WORD_LISTS}")
 
 
 def _refuse_unknown_columns(name: str, source: AttributeSource, entity: Entity) -> None:

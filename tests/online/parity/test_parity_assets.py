@@ -44,13 +44,11 @@ def tick(definitions: dg.Definitions, instance: dg.DagsterInstance, sensor: str,
 def daily(definitions: dg.Definitions, instance: dg.DagsterInstance) -> Any:
     """What the schedule asks for in the night after the day."""
     night = datetime.fromisoformat(DAY).replace(tzinfo=UTC) + timedelta(days=1, hours=3)
-    context = dg.build_schedule_context(
-        instance=instance,
-        scheduled_execution_time=night,
-        resources={"registry": RegistryResource()},
-        repository_def=definitions.get_repository_def(),
-    )
-    return definitions.get_repository_def().get_schedule_def("daily_parity").evaluate_tick(context)
+    resources, repository = {"registry": RegistryResource()}, definitions.get_repository_def()
+    with dg.build_schedule_context(
+        instance=instance, scheduled_execution_time=night, resources=resources, repository_def=repository
+    ) as context:
+        return repository.get_schedule_def("daily_parity").evaluate_tick(context)
 
 
 def newest(day: ServedDay) -> ParityRecord:
@@ -109,10 +107,15 @@ def test_a_day_is_checked_from_end_to_end(served_day: ServedDay, monkeypatch: py
         told_of_failures(day, instance, first.cursor, monkeypatch)
 
     # The command judges the same and records nothing.
+    day.serve([{**row, "event_id": f"x{n}", "trace_id": f"x{n}", "definition_version": "lost"} for n, row in enumerate(day.rows[:9])])
     before = newest(day).parity_id
     assert run(["parity", "check", "--json", "--day", DAY]) == 3
     told = json.loads(capsys.readouterr().out)
     assert told["failed"] == sorted(failed)
+    assert told["reasons"] == [
+        "rows were served under definitions that nobody recorded: lost",
+        "9 of 249 sampled rows have no request in the logs",
+    ]
     assert newest(day).parity_id == before
     assert run(["parity", "show"]) == 3
     assert "are served as they are computed" in capsys.readouterr().out
