@@ -11,6 +11,7 @@ import click
 from srp_assets.cli_common import ERROR, OK, Home, answer, json_option, open_home
 from srp_assets.cli_demo_logs import demo_logs, print_logs
 from srp_assets.cli_demo_models import demo_models, print_models
+from srp_assets.cli_demo_online import demo_online, print_online
 from srp_assets.errors import Conflict
 
 if TYPE_CHECKING:
@@ -44,9 +45,10 @@ def demo_command(rows: int, seed: int, as_json: bool) -> int:
 
     Generates a content platform of two products, lands it, builds its tables through Dagster, applies examples/sample, submits a task for
     each of its strategies, lets the sensor merge them into one batch, and runs it. Then the logs of a generated shop are landed and
-    stitched, features and training sets of its impressions are built, and every configured model is trained on them. Exit code 1 if any
-    task or any figure of the logs differs from the planted truth, or a model does not tell what is clicked. In a home that holds the world
-    already, only the tasks run anew.
+    stitched, some of its requests are answered online and what was served is logged, features and training sets of its impressions are
+    built, and every configured model is trained on them. Exit code 1 if any task or any figure of the logs differs from the planted truth,
+    a served row is not in the log, or a model does not tell what is clicked. In a home that holds the world already, only the tasks run
+    anew.
     """
     from srp_assets.console import hint, progress, say
 
@@ -58,8 +60,10 @@ def demo_command(rows: int, seed: int, as_json: bool) -> int:
             answers = _build_and_recall(home, world, report)
             balanced = _balanced(home)
             logs = demo_logs(home, rows, seed, report)
+            online = demo_online(home, rows, seed, report)
             models = demo_models(home, report)
-    good = balanced and logs.good and models.good and rejected == planted and all(found.equal and found.task.complete for found in answers)
+    good = balanced and logs.good and online.good and models.good and rejected == planted
+    good = good and all(found.equal and found.task.complete for found in answers)
     seconds = time.monotonic() - started
     if as_json:
         answer(
@@ -70,6 +74,7 @@ def demo_command(rows: int, seed: int, as_json: bool) -> int:
                 "rejected": rejected,
                 "balanced": balanced,
                 "logs": logs.as_dict(),
+                "online": online.as_dict(),
                 "models": models.as_dict(),
                 "equal": good,
                 "seconds": round(seconds, 1),
@@ -78,6 +83,7 @@ def demo_command(rows: int, seed: int, as_json: bool) -> int:
         return OK if good else ERROR
     _print(answers, rejected, planted, balanced)
     print_logs(logs)
+    print_online(online)
     print_models(models)
     batches = len({found.task.batch_id for found in answers})
     merged = "one merged batch" if batches == 1 else f"{batches} merged batches"
