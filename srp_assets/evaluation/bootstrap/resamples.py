@@ -24,6 +24,9 @@ from srp_assets.evaluation.arrays import Codes, Flags, Floats, Keys, Places, ker
 LANES = 64
 """Resamples of a block: one cache line of a byte each. A constant, so that the loops over them are compiled to vectors."""
 
+MOST_DRAW_BYTES = 2**31
+"""What the draws of all blocks that run at once may take: with more units, fewer blocks run at once."""
+
 _DRAW_BITS = 16
 """Bits of chance for a draw: four draws come from one hash. Chances are right to 2^-17."""
 
@@ -100,7 +103,8 @@ def resampled(keys: Keys, parts: Floats, resamples: int, seed: int, rows: Sorted
             _add_rows(draws, *of_rows, np.zeros((3, LANES)), wins[block], residuals[block])
 
     # The kernels let go of Python's lock.
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as threads:
+    threads_at_once = max(1, min(os.cpu_count() or 1, MOST_DRAW_BYTES // (LANES * max(len(keys), 1))))
+    with ThreadPoolExecutor(threads_at_once) as threads:
         list(threads.map(run, range(blocks)))
     return Resampled(
         sums=sums.transpose(0, 2, 1).reshape(blocks * LANES, -1)[:resamples],
