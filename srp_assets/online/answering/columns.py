@@ -13,11 +13,15 @@ import numpy as np
 
 from srp_assets.errors import InvalidInput
 from srp_assets.features.aggregation.rows import Floats, Integers
+from srp_assets.features.declaration.columns import ValueType
 from srp_assets.features.declaration.definitions import Definitions
 from srp_assets.features.times import MICROSECONDS_OF_DAY, MICROSECONDS_OF_HOUR
 from srp_assets.online.attributes import Attributes
 from srp_assets.online.consuming.counting import EPOCH_IS_A, HOURS, WEEKDAYS
 from srp_assets.online.records.digests import digest_of
+
+TYPES_OF: Mapping[ValueType, tuple[type, ...]] = {"text": (str,), "number": (float, int), "time": (float, int), "texts": (list, tuple)}
+"""What a caller may give as a value of each type; times in microseconds since 1970."""
 
 Values = Any
 """A float64 array or a list, of length 1 for all candidates or of one value each."""
@@ -60,7 +64,7 @@ class Columns:
         attributes: by which it is described.
 
     Raises:
-        InvalidInput: if the candidates' columns are of different lengths, or one of them is no column of requests.
+        InvalidInput: if the candidates' columns are of different lengths, or a column is none of requests or holds something else.
     """
 
     definitions: Definitions
@@ -80,6 +84,12 @@ class Columns:
         unknown = sorted({*request.candidates, *request.context} - self.definitions.request_columns.keys())
         if unknown:
             raise InvalidInput(f"{unknown[0]!r} is no column of requests", where=f"request {request.trace_id}", remedy="leave it out")
+        given = [*request.candidates.items(), *((name, (value,)) for name, value in request.context.items())]
+        for name, values in given:
+            allowed = TYPES_OF[self.definitions.request_columns[name]]
+            if not all(value is None or isinstance(value, allowed) for value in values):
+                what = self.definitions.request_columns[name]
+                raise InvalidInput(f"{name!r} is a {what}", where=f"request {request.trace_id}", remedy=f"give a {what}, or None")
         day, of_day = divmod(request.as_of, MICROSECONDS_OF_DAY)
         weekday = (day + EPOCH_IS_A) % 7
         hours = of_day / MICROSECONDS_OF_HOUR

@@ -84,6 +84,9 @@ class Twin:
             InvalidInput: if the request itself is wrong; whatever else happens, there is an answer.
         """
         Columns(self.definitions, request, self._no_attributes)
+        if not request.size:
+            features = self.definitions.features.items()
+            return Answer(request, {name: default_column(feature)[:0] for name, feature in features}, frozenset(), None)
         problem = "the store failed a moment ago"
         if self._clock() >= self._rests_until:
             try:
