@@ -38,6 +38,8 @@ COMMANDS = {
     "features": "srp_assets.cli_features",
     "online": "srp_assets.cli_online",
     "parity": "srp_assets.cli_parity",
+    "training": "srp_assets.cli_training",
+    "models": "srp_assets.cli_models",
     "spark": "srp_assets.cli_spark",
 }
 """The module that each command is in, in the order in which they are used."""

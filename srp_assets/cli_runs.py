@@ -14,10 +14,12 @@ from jobs.features import BUILD_FEATURES_JOB
 from jobs.insights import insights_job
 from jobs.local_runs import fail_runs_of_dead_processes, worker_tags
 from jobs.logs import BUILD_LOGS_JOB, STITCHED_LOGS
+from jobs.models import training_job
 from jobs.parity import CHECK_PARITY_JOB
 from jobs.recall import RECALL_SENSOR, recall_job, release_batches_of_ended_runs, requests_for_claimed
 from jobs.recall_refill import REFILL_JOB, refill_config
 from jobs.reopening import FIRST_TAG, LAST_TAG
+from jobs.training import BUILD_SETS_JOB
 from jobs.warehouse import BUILD_JOB
 from resources.dagster_home import prepare_dagster_home
 from resources.registry_database import RegistryResource
@@ -33,6 +35,7 @@ from srp_assets.online.parity.registry import ParityRecord, records_of_run
 from srp_assets.partitions import RECALL_BATCHES
 from srp_assets.recall.claims import claim_window, waiting_tasks
 from srp_assets.strategy.standing import periods_to_look_into, periods_without_hits
+from srp_assets.training.assets import SETS, SetsBuildConfig
 from srp_assets.warehouse.assets import BuildConfig, table_key
 from srp_assets.warehouse.registry_builds import PeriodKey, stale_periods
 from srp_assets.wordlists.assets import hits_key
@@ -153,6 +156,32 @@ class LocalRuns:
         if day not in records:
             raise _failure(result)
         return records[day]
+
+    def build_training_sets(self, days: Sequence[str]) -> None:
+        """Builds the training sets of some days in one run over the range that they span; what is built in between is left alone.
+
+        Raises:
+            SrpError: if the run fails, or a feature knows what came of its impression; what was built before stays.
+        """
+        if not days:
+            return
+        result = self._execute(
+            BUILD_SETS_JOB,
+            tags={FIRST_TAG: min(days), LAST_TAG: max(days)},
+            run_config={"ops": {SETS.to_python_identifier(): {"config": SetsBuildConfig(only_changed=True).model_dump()}}},
+        )
+        if not result.success:
+            raise _failure(result)
+
+    def train_model(self, name: str, day: str) -> None:
+        """Trains a configured model that is judged by a day, and registers it as a candidate.
+
+        Raises:
+            SrpError: if the run fails, or the model orders rows no better than chance.
+        """
+        result = self._execute(training_job(name), partition_key=day)
+        if not result.success:
+            raise _failure(result)
 
     def build_everything(self) -> None:
         """Builds everything that landed and is not built, and looks for the standing word lists wherever they were not looked for."""

@@ -11,11 +11,13 @@ import dagster as dg
 from jobs.features import features_jobs, features_schedules, features_sensors
 from jobs.insights import insights_job, insights_sensor
 from jobs.logs import logs_jobs, logs_schedules, logs_sensors
+from jobs.models import models_jobs, models_schedules
 from jobs.online import online_jobs, online_schedules, online_sensors
 from jobs.parity import parity_jobs, parity_schedules, parity_sensors
 from jobs.quality import quality_jobs, quality_schedules
 from jobs.recall import notification_sensor, recall_job, recall_sensor, retention_schedule
 from jobs.recall_refill import refill_job, refill_sensor
+from jobs.training import training_jobs, training_schedules, training_sensors
 from jobs.warehouse import warehouse_jobs, warehouse_schedules, warehouse_sensors
 from jobs.wordlists import wordlists_schedules, wordlists_sensors
 from resources.redis import RedisResource
@@ -26,12 +28,14 @@ from srp_assets.features.declaration.loading import load_definitions
 from srp_assets.insights.assets import insights_assets
 from srp_assets.logs.assets import logs_assets, logs_checks
 from srp_assets.logs.catalogue import LogCatalogue, load_log_catalogue
+from srp_assets.models.assets import load_models, models_assets, models_checks
 from srp_assets.online.assets import online_assets, online_checks
 from srp_assets.online.parity.assets import parity_assets, parity_checks, parity_places
 from srp_assets.progress import Progress
 from srp_assets.recall.assets import recall_assets
 from srp_assets.settings import Settings
 from srp_assets.strategy.standing import periods_without_hits, standing_lists, standing_state
+from srp_assets.training.assets import training_assets, training_checks, training_places
 from srp_assets.warehouse.assets import warehouse_assets, warehouse_checks
 from srp_assets.warehouse.catalogue import Catalogue, load_catalogue
 from srp_assets.wordlists.assets import wordlists_assets, wordlists_checks
@@ -106,8 +110,23 @@ def _with_features(
         schedules=features_schedules(settings, jobs),
         sensors=features_sensors(settings, logs, load_definitions(declared)),
     )
-    merged = dg.Definitions.merge(everything, features, _online(settings, catalogue, logs, declared, progress))
+    parts = (_training(settings, catalogue, logs, declared, progress), _online(settings, catalogue, logs, declared, progress))
+    merged = dg.Definitions.merge(everything, features, *parts)
     return merged if logs.of_role("served_features") is None else _with_parity(merged, settings, logs, declared, progress)
+
+
+def _training(settings: Settings, catalogue: Catalogue, logs: LogCatalogue, declared: Path, progress: Progress | None) -> dg.Definitions:
+    """Training sets of declared features, and the models that are configured to learn from them."""
+    places = training_places(settings, catalogue, logs, declared)
+    documents = [] if settings.model_configurations is None else load_models(settings.model_configurations, places)
+    jobs, training = training_jobs(), models_jobs(documents)
+    return dg.Definitions(
+        assets=[*training_assets(places, progress=progress), *models_assets(settings, places, documents, progress=progress)],
+        asset_checks=[*training_checks(places), *models_checks(documents)],
+        jobs=[*jobs, *training],
+        schedules=[*training_schedules(settings, places, jobs), *models_schedules(documents, training)],
+        sensors=training_sensors(places),
+    )
 
 
 def _online(settings: Settings, catalogue: Catalogue, logs: LogCatalogue, declared: Path, progress: Progress | None) -> dg.Definitions:

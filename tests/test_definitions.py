@@ -1,5 +1,7 @@
 """What Dagster loads: every asset is described and owned, sensors run by themselves, and nothing is there that nobody meant."""
 
+from datetime import UTC, datetime
+
 import dagster as dg
 import pytest
 
@@ -28,8 +30,11 @@ def test_keys_of_all_assets(definitions: dg.Definitions) -> None:
         *(f"logs/{log}" for log in ("request", "impression", "click", "cart", "coupon", "order", "served_features")),
         *(f"logs/{table}" for table in ("impression_outcomes", "actions", "sessions")),
         *(f"features/{table}" for table in ("partials", "windows", "impressions", "proposals")),
-        "online/feature_parity",
         "online/state",
+        "online/feature_parity",
+        "training/sets",
+        "models/gbdt",
+        "models/deepfm",
     }
 
 
@@ -59,7 +64,19 @@ def test_every_asset_has_a_blocking_check(definitions: dg.Definitions) -> None:
     features |= {"features/partials": {"built_from_current"}}
     features |= {"features/proposals": {"valid"}}
     online = {"online/state": {"can_answer"}, "online/feature_parity": {"agrees"}}
-    assert blocking == {**tables, **hits, "recall/cases": {"complete"}, **insights, **logs, **features, **online}
+    models = {"training/sets": {"built_from_current", "no_leaks"}} | {
+        f"models/{name}": {"better_than_chance"} for name in ("gbdt", "deepfm")
+    }
+    assert blocking == {**tables, **hits, "recall/cases": {"complete"}, **insights, **logs, **features, **online, **models}
+
+
+def test_daily_schedules_ask_for_the_day_that_has_ended(definitions: dg.Definitions) -> None:
+    at = datetime(2026, 3, 9, 4, 15, tzinfo=UTC)
+    repository = definitions.get_repository_def()
+    for name in ("daily_logs", "daily_features", "daily_training_sets", "daily_train_gbdt", "weekly_train_deepfm"):
+        context = dg.build_schedule_context(scheduled_execution_time=at, repository_def=repository)
+        requests = definitions.resolve_schedule_def(name).evaluate_tick(context).run_requests or ()
+        assert [request.partition_key for request in requests] == ["2026-03-08"], name
 
 
 def test_cases_come_from_every_table_and_the_hits_beside_it(definitions: dg.Definitions) -> None:
@@ -86,10 +103,14 @@ def test_jobs_sensors_and_schedules(definitions: dg.Definitions) -> None:
         "logs_retention",
         "build_features",
         "features_retention",
+        "build_training_sets",
+        "training_retention",
+        "train_gbdt",
+        "train_deepfm",
+        "load_online_store",
         "check_parity",
         "check_logs",
         "parity_retention",
-        "load_online_store",
     }
     assert all(job.description for job in jobs.values())
     assert all(job.executor_def is dg.in_process_executor for job in jobs.values())
@@ -103,15 +124,19 @@ def test_jobs_sensors_and_schedules(definitions: dg.Definitions) -> None:
         "uncounted_batches",
         "reopened_days",
         "reopened_features",
+        "reopened_training_sets",
+        "lost_online_store",
         "unchecked_days",
         "failed_parity",
-        "lost_online_store",
     }
     assert all(sensor.default_status == dg.DefaultSensorStatus.RUNNING for sensor in sensors.values())
     assert all(sensor.description for sensor in sensors.values())
     schedules = {schedule.name: schedule for schedule in repository.schedule_defs}
-    retentions = {f"{domain}_retention_schedule" for domain in ("warehouse", "wordlists", "recall", "logs", "features", "parity")}
-    assert set(schedules) == {*retentions, "daily_logs", "daily_features", "daily_online_load", "daily_parity", "daily_log_checks"}
+    retentions = {
+        f"{domain}_retention_schedule" for domain in ("warehouse", "wordlists", "recall", "logs", "features", "parity", "training")
+    }
+    models = {"daily_training_sets", "daily_train_gbdt", "daily_train_deepfm", "weekly_train_deepfm"}
+    assert set(schedules) == {*retentions, *models, "daily_logs", "daily_features", "daily_online_load", "daily_parity", "daily_log_checks"}
     assert all(schedule.default_status == dg.DefaultScheduleStatus.RUNNING for schedule in schedules.values())
 
 
