@@ -12,6 +12,10 @@ PARTITIONS_PER_CORE = 4
 ARROW_BATCH_BYTES = 64 * 2**20
 """What Spark hands a Python worker at a time, at most."""
 
+LISTED_BY_THE_DRIVER = 10_000
+"""Files on a local disk that are looked up one by one. Beyond 32 Spark would start a job with a task for each: some milliseconds instead of
+a tenth of one, and the days of a build have hundreds of files."""
+
 LOGGING = """rootLogger.level = warn
 rootLogger.appenderRef.file.ref = file
 appender.file.type = RollingFile
@@ -81,6 +85,8 @@ def _options(settings: Settings, folder: Path, temporary: Path, port: int) -> di
     cores = _cores(settings.spark_master)
     if cores is not None:
         options["spark.sql.shuffle.partitions"] = str(cores * PARTITIONS_PER_CORE)
+    if "://" not in settings.warehouse_location:
+        options["spark.sql.sources.parallelPartitionDiscovery.threshold"] = str(LISTED_BY_THE_DRIVER)
     if settings.spark_master.startswith("local"):
         # The driver's own ports are for its executors, which are on this machine.
         options["spark.driver.host"] = "127.0.0.1"
