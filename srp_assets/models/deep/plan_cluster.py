@@ -12,18 +12,17 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 
-def train_on_cluster(spark: "SparkSession", training: SharedTraining, processes: int, *, local: bool = False) -> DeepRanker:
+def train_on_cluster(spark: "SparkSession", training: SharedTraining, processes: int) -> DeepRanker:
     """Trains in so many tasks of a cluster.
 
     Args:
         spark: the session whose executors train.
         training: what to train.
         processes: how many; at most as many as tasks can run at once.
-        local: whether they run beside the driver instead of in executors.
     """
     from pyspark.ml.torch.distributor import TorchDistributor
 
-    distributor = TorchDistributor(num_processes=processes, local_mode=local, use_gpu=_has_accelerators(spark))
+    distributor = TorchDistributor(num_processes=processes, local_mode=False, use_gpu=_has_accelerators(spark))
     distributor.run(train_as_one_of_many, training)
     return DeepRanker.load(training.model_folder)
 
