@@ -5,25 +5,26 @@ What belongs here is wiring and metadata: `candidates.py` trains and registers. 
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 from pydantic import Field
 
-from resources.mlflow import Tracking
 from resources.registry_database import RegistryResource
 from resources.strict import StrictConfig
 from srp_assets.errors import InvalidInput
-from srp_assets.models.candidates import Candidate, CandidateOptions, gap_days, train_candidate
 from srp_assets.models.config.document import ModelDocument
 from srp_assets.models.config.loading import load_model
 from srp_assets.models.config.resolving import resolve_inputs
-from srp_assets.models.training import input_types, metrics_of
+from srp_assets.models.training import gap_days, input_types, metrics_of
 from srp_assets.partitions import log_days
 from srp_assets.progress import Progress
 from srp_assets.settings import Settings
 from srp_assets.training.assets import SETS
 from srp_assets.training.building import TrainingPlaces
+
+if TYPE_CHECKING:
+    from srp_assets.models.candidates import Candidate
 
 DOMAIN = "models"
 OWNERS = ["team:ranking"]
@@ -87,6 +88,10 @@ def _asset(settings: Settings, places: TrainingPlaces, document: ModelDocument, 
         metadata={"configuration": document.digest, "version": document.version},
     )
     def candidate(context: dg.AssetExecutionContext, config: CandidateConfig, registry: RegistryResource) -> dg.MaterializeResult:
+        # What trains and logs takes a tenth of a second to import; every step process of every other asset would pay for it.
+        from resources.mlflow import Tracking
+        from srp_assets.models.candidates import CandidateOptions, train_candidate
+
         options = CandidateOptions(config.train_days or settings.training_days, config.validation_days, config.update)
         trained = train_candidate(registry.engine, places, Tracking.of(settings), document, context.partition_key, options, progress)
         return dg.MaterializeResult(metadata=_metadata(trained), data_version=dg.DataVersion(trained.semantic_version))
@@ -94,7 +99,7 @@ def _asset(settings: Settings, places: TrainingPlaces, document: ModelDocument, 
     return candidate
 
 
-def _metadata(candidate: Candidate) -> dict[str, Any]:
+def _metadata(candidate: "Candidate") -> dict[str, Any]:
     """What Dagster shows of a candidate."""
     return {
         **metrics_of(candidate.judged),

@@ -12,14 +12,12 @@ from typing import Any
 from sqlalchemy import Engine
 
 from resources.mlflow import TrackedRun, Tracking
-from srp_assets.errors import Conflict, InvalidInput
-from srp_assets.logs.catalogue import LogCatalogue
-from srp_assets.logs.durations import whole_days
+from srp_assets.errors import Conflict
 from srp_assets.models.config.document import ModelDocument
 from srp_assets.models.config.resolving import resolve_inputs
 from srp_assets.models.ranker import Ranker
 from srp_assets.models.serving import LOADER_MODULE, ServedRanker, load_ranker, pandas_of, save_ranker
-from srp_assets.models.training import Judged, Progress, export, input_types, judge, metrics_of, train
+from srp_assets.models.training import Judged, Progress, export, gap_days, input_types, judge, metrics_of, train
 from srp_assets.models.tuning import Budget, StageFound, Told, tune, tuning_id
 from srp_assets.training.building import TrainingPlaces
 from srp_assets.training.card.content import SetCard, card_of
@@ -72,22 +70,6 @@ class Candidate:
     run_id: str
     split: TimeSplit
     judged: Mapping[str, Judged]
-
-
-def gap_days(logs: LogCatalogue, document: ModelDocument) -> int:
-    """The days in which a label may still come: none of them lies both before and after the border of the split.
-
-    Raises:
-        InvalidInput: if a label is none of the funnel's.
-    """
-    windows = []
-    for label in document.labels:
-        log = logs.of_role("click") if label == CLICKED else logs.logs.get(label)
-        if log is None or (label != CLICKED and label not in logs.steps):
-            remedy = f"labels are {CLICKED} and {', '.join(logs.steps)}"
-            raise InvalidInput(f"there is no label {label!r}", where=f"{document.name}: labels", remedy=remedy)
-        windows.append(whole_days(log.window))
-    return max(windows)
 
 
 def train_candidate(

@@ -7,13 +7,15 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from srp_assets.errors import Conflict
+from srp_assets.errors import Conflict, InvalidInput
 from srp_assets.features.declaration.columns import ValueType
+from srp_assets.logs.catalogue import LogCatalogue
+from srp_assets.logs.durations import whole_days
 from srp_assets.models.config.document import ModelDocument
 from srp_assets.models.measures import auc, log_loss
 from srp_assets.models.ranker import Ranker
 from srp_assets.training.reader import SetReader
-from srp_assets.training.schema import CONTEXT_FIELDS, TrainingSchema
+from srp_assets.training.schema import CLICKED, CONTEXT_FIELDS, TrainingSchema
 
 ONNX_TOLERANCE = 1e-5
 """How far an exported model's probabilities may be off."""
@@ -26,6 +28,22 @@ def input_types(schema: TrainingSchema) -> dict[str, ValueType]:
     """What a configuration may name: features, and the context of the request, the item and the place."""
     texts: dict[str, ValueType] = dict.fromkeys([field.name for field in CONTEXT_FIELDS], "text")
     return {**texts, "item_id": "text", "position": "number", **schema.features}
+
+
+def gap_days(logs: LogCatalogue, document: ModelDocument) -> int:
+    """The days in which a label may still come: none of them lies both before and after the border of the split.
+
+    Raises:
+        InvalidInput: if a label is none of the funnel's.
+    """
+    windows = []
+    for label in document.labels:
+        log = logs.of_role("click") if label == CLICKED else logs.logs.get(label)
+        if log is None or (label != CLICKED and label not in logs.steps):
+            remedy = f"labels are {CLICKED} and {', '.join(logs.steps)}"
+            raise InvalidInput(f"there is no label {label!r}", where=f"{document.name}: labels", remedy=remedy)
+        windows.append(whole_days(log.window))
+    return max(windows)
 
 
 def train(

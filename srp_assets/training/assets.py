@@ -23,7 +23,6 @@ from srp_assets.progress import Progress
 from srp_assets.settings import Settings
 from srp_assets.training.building import TrainingPlaces, bring_up_to_date, current_inputs, stale_days
 from srp_assets.training.card.content import SetCard, card_of
-from srp_assets.training.card.page import card_html
 from srp_assets.training.inputs import SetOptions
 from srp_assets.training.leak_test import leaks_of_day
 from srp_assets.training.leaks import SHIFT
@@ -112,6 +111,9 @@ def _shown(places: TrainingPlaces) -> dict[str, Any]:
 
 def _day_metadata(places: TrainingPlaces, build: SetBuild) -> dict[str, Any]:
     """What Dagster shows of a day: its card, in short and as a page."""
+    # Brings the template engine along, which definitions need for nothing else.
+    from srp_assets.training.card.page import card_html
+
     card = set_card(places, {build.day: build})
     path = f"cards/{build.day}-{build.set_id}.html"
     filesystem = places.sets.filesystem

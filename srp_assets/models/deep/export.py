@@ -61,7 +61,9 @@ def export_onnx(ranker: DeepRanker, example: pa.Table, folder: Path) -> Path:
     arguments = (found.ids, found.numbers, found.lists, *found.sequences)
     batch = torch.export.Dim("batch", min=1)
     served = Served(ranker.model, ranker.document.architecture.kind).eval()
-    shapes = {"ids": {0: batch}, "numbers": {0: batch}, "lists": {0: batch}, "sequences": tuple({0: batch} for _ in found.sequences)}
+    shapes: dict[str, object] = {"ids": {0: batch}, "numbers": {0: batch}, "lists": {0: batch}}
+    if found.sequences:
+        shapes["sequences"] = tuple({0: batch} for _ in found.sequences)
     folder.mkdir(parents=True, exist_ok=True)
     with _quietly():
         program = torch.onnx.export(
