@@ -10,10 +10,10 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -25,6 +25,9 @@ from srp_assets.settings import PROJECT_ROOT, Settings
 from srp_assets.training.reader import SetReader
 from srp_assets.training.schema import ROW_GROUP_ROWS, TrainingSchema
 from srp_assets.warehouse.storage import Storage
+
+if TYPE_CHECKING:
+    from models import Bench
 
 FEATURES = 70
 ROWS, QUICK_ROWS = 5_000_000, 200_000
@@ -120,28 +123,44 @@ def train_plain(storage: Storage, rows: int, rounds: int) -> dict[str, Any]:
 
 
 VARIANTS = {"streamed": train_streamed, "plain": train_plain}
+SCORING = ("arrow", "spark_udf")
 
 
-def training_cells(folder: Path, *, quick: bool) -> Iterator[dict[str, Any]]:
-    """Both ways of training, each in a process of its own that tells its seconds and its largest memory."""
+def run(bench: "Bench") -> None:
+    """Both ways of training, and both ways of scoring."""
+    folder = bench.cells / "trees"
+    folder.mkdir(exist_ok=True)
+    seconds = {what: bench.cell("trees", what, partial(_training, folder, what, quick=bench.quick))["seconds"] for what in VARIANTS}
+    ratio = seconds["streamed"] / seconds["plain"]
+    if not bench.quick:
+        bench.bars.append(Bar("LightGBM on a streamed training set against a matrix in memory", ratio, LONGEST_RATIO))
+    pace = {what: bench.cell("trees", f"scoring by {what}", partial(_scoring, folder, what, quick=bench.quick)) for what in SCORING}
+    if len({f"{found['checksum']:.6e}" for found in pace.values()}) > 1:
+        raise SystemExit(f"the two ways of scoring differ: {pace}")
+    if not bench.quick:
+        gain = pace["arrow"]["rows_per_core_second"] / pace["spark_udf"]["rows_per_core_second"]
+        bench.bars.append(Bar("scoring in Spark by Arrow against mlflow.pyfunc.spark_udf, rows per second", gain, 1.0, ">="))
+
+
+def _training(folder: Path, variant: str, *, quick: bool) -> dict[str, Any]:
+    """One way of training, in a process of its own that tells its seconds and its largest memory."""
     rows, rounds = (QUICK_ROWS, QUICK_ROUNDS) if quick else (ROWS, ROUNDS)
     write_set(Storage(str(folder)), rows)
-    for variant in VARIANTS:
-        command = [sys.executable, "-m", "support.tree_models", variant, str(folder), str(rows), str(rounds)]
-        # The folder of the benchmarks is on the path of whoever runs one, and not of its children.
-        environment = {**os.environ, "PYTHONPATH": str(PROJECT_ROOT / "benchmarks")}
-        run = subprocess.run(command, check=True, capture_output=True, text=True, cwd=PROJECT_ROOT, env=environment)
-        yield {"section": "lightgbm", "what": variant, "rows": rows, "features": FEATURES, "rounds": rounds, **json.loads(run.stdout)}
+    command = [sys.executable, "-m", "support.model_trees", variant, str(folder), str(rows), str(rounds)]
+    # The folder of the benchmarks is on the path of whoever runs one, and not of its children.
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT_ROOT / "benchmarks")}
+    found = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=PROJECT_ROOT, env=environment)
+    return {"rows": rows, "features": FEATURES, "rounds": rounds, **json.loads(found.stdout)}
 
 
-def scoring_cells(folder: Path, *, quick: bool) -> Iterator[dict[str, Any]]:
-    """A saved model over rows in Spark: by Arrow, and by MLflow's own function of a column."""
+def _scoring(folder: Path, what: str, *, quick: bool) -> dict[str, Any]:
+    """A saved model over rows in Spark: by Arrow, or by MLflow's own function of a column."""
     import mlflow.pyfunc
     from pyspark.sql import functions as F
 
     from resources import spark_server
     from resources.mlflow import Tracking
-    from resources.spark import open_session
+    from resources.spark import close_sessions, open_session
     from srp_assets.models.gbdt import train_gbdt
     from srp_assets.models.plan_scoring import scored
     from srp_assets.models.serving import LOADER_MODULE, pandas_of, save_ranker
@@ -160,38 +179,21 @@ def scoring_cells(folder: Path, *, quick: bool) -> Iterator[dict[str, Any]]:
         saved = tracking.artifact(run.run_id, "model", Path(scratch) / "copy")
         spark = open_session(settings)
         try:
-            paths = [reader.storage.address(path) for of_day in reader.files.values() for path in of_day]
-            frame = spark.read.parquet(*paths)
-            by_column = mlflow.pyfunc.spark_udf(spark, str(saved), result_type="double", env_manager="local")
-            ways = {
-                "arrow": scored(frame, str(at), NAMES, ["clicked"], ["event_id"]).select(F.sum("clicked")),
-                "spark_udf": frame.select(by_column(*[F.col(name) for name in NAMES]).alias("clicked")).select(F.sum("clicked")),
-            }
-            sums = {}
-            for what, scores in ways.items():
-                scores.collect()
-                begin = time.perf_counter()
-                sums[what] = scores.collect()[0][0]
-                seconds = time.perf_counter() - begin
-                pace = rows / seconds / (os.cpu_count() or 1)
-                yield {"section": "scoring", "what": what, "rows": rows, "seconds": seconds, "rows_per_core_second": pace}
-            if not np.isclose(*sums.values(), rtol=1e-9):
-                raise SystemExit(f"the two ways of scoring differ: {sums}")
+            frame = spark.read.parquet(*[reader.storage.address(path) for of_day in reader.files.values() for path in of_day])
+            if what == "arrow":
+                scores = scored(frame, str(at), NAMES, ["clicked"], ["event_id"])
+            else:
+                by_column = mlflow.pyfunc.spark_udf(spark, str(saved), result_type="double", env_manager="local")
+                scores = frame.select(by_column(*[F.col(name) for name in NAMES]).alias("clicked"))
+            checksum = scores.agg(F.sum("clicked"))
+            checksum.collect()
+            begin = time.perf_counter()
+            found = checksum.collect()[0][0]
+            seconds = time.perf_counter() - begin
         finally:
+            close_sessions()
             spark_server.stop(settings)
-
-
-def bars_of(cells: list[dict[str, Any]]) -> list[Bar]:
-    """The bars that the cells allow to judge."""
-    seconds = {(cell["section"], cell["what"]): cell["seconds"] for cell in cells}
-    bars = []
-    if ("lightgbm", "plain") in seconds and ("lightgbm", "streamed") in seconds:
-        ratio = seconds["lightgbm", "streamed"] / seconds["lightgbm", "plain"]
-        bars.append(Bar("LightGBM on a streamed training set against a matrix in memory", ratio, LONGEST_RATIO))
-    if ("scoring", "arrow") in seconds and ("scoring", "spark_udf") in seconds:
-        ratio = seconds["scoring", "spark_udf"] / seconds["scoring", "arrow"]
-        bars.append(Bar("scoring in Spark by Arrow against mlflow.pyfunc.spark_udf, rows per second", ratio, 1.0, ">="))
-    return bars
+    return {"rows": rows, "seconds": seconds, "rows_per_core_second": rows / seconds / (os.cpu_count() or 1), "checksum": found}
 
 
 if __name__ == "__main__":
