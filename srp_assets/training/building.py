@@ -160,7 +160,8 @@ def _build(
             raise
     now, builds = datetime.now(UTC), []
     for day in days:
-        kept = figures[day].as_dict() | {"weights": rules[day].as_dict(), "features_build": getattr(features.get(day), "build_id", None)}
+        upstream = {"logs_build": shown[day].build_id, "features_build": getattr(features.get(day), "build_id", None)}
+        kept = figures[day].as_dict() | {"weights": rules[day].as_dict(), **upstream}
         size = sum(found["bytes"] for found in manifests if found["day"] == day)
         own, of_day = inputs[day], day_folder(folder, day)
         builds.append(SetBuild(0, places.identity, day, own.reads, own.newest, of_day, figures[day].rows, size, kept, now, run_id))

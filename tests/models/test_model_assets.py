@@ -26,6 +26,7 @@ from srp_assets.models.config.document import ModelDocument
 from srp_assets.models.serving import ServedRanker
 from srp_assets.settings import Settings
 from srp_assets.training.assets import SETS, training_places
+from srp_assets.training.card.content import UPSTREAM
 from srp_assets.training.registry import current_sets
 from srp_assets.warehouse.catalogue import Catalogue, load_catalogue
 from support.training_world import Shop
@@ -99,7 +100,7 @@ def test_a_model_is_trained_on_the_days_before_and_keeps_what_it_came_from(
         places = training_places(own_settings, load_catalogue(own_settings.catalogue), own_shop.logs, features_path(own_settings))
         sets = current_sets(connection, places.identity)
     assert versions["data"]["days"] == {
-        day: {"set": sets[day].set_id, "rows": 300, "reads": sets[day].reads, "features_build": sets[day].figures["features_build"]}
+        day: {"set": sets[day].set_id, "rows": 300, "reads": sets[day].reads, **{name: sets[day].figures[name] for name in UPSTREAM}}
         for day in (*DAYS[:3], DAYS[4])
     }
     assert "Training set" in tracking.artifact(version.run_id, "training_set.html", tmp_path).read_text()

@@ -18,7 +18,11 @@ from support.training_sets import SCHEMA, set_table
 def build_of(day: str, number: int, rows: int) -> SetBuild:
     figures = Figures()
     figures.add(SCHEMA, set_table(day, rows, seed=number))
-    kept: dict[str, Any] = figures.as_dict() | {"weights": WeightRule("given", 20.0, 3.0, None).as_dict(), "features_build": number}
+    kept: dict[str, Any] = figures.as_dict() | {
+        "weights": WeightRule("given", 20.0, 3.0, None).as_dict(),
+        "features_build": number,
+        "logs_build": 2,
+    }
     return SetBuild(number, "identity", day, f"reads-{number}", number, f"sets/{day}", rows, 10, kept, datetime.now(UTC), None)
 
 
@@ -29,7 +33,7 @@ def test_a_card_adds_up_its_days() -> None:
     told = card.as_dict()
     assert told["rows"] == 100
     assert list(told["days"]) == ["2024-03-01", "2024-03-02"]
-    assert told["days"]["2024-03-02"] == {"set": 8, "rows": 60, "reads": "reads-8", "features_build": 8}
+    assert told["days"]["2024-03-02"] == {"set": 8, "rows": 60, "reads": "reads-8", "logs_build": 2, "features_build": 8}
     assert told["rates"]["clicked"] == pytest.approx(sum(row["clicked"] for row in rows) / 100)
     assert told["coverage"]["quality"] == pytest.approx(sum(row["quality"] is not None for row in rows) / 100)
     assert told["weights"]["effective_rows"] == pytest.approx(100)
@@ -44,5 +48,7 @@ def test_the_page_is_self_contained_and_escapes_names() -> None:
     assert not any(word in page for word in ("<script", "http://", "https://", "<link", "<img"))
     for word in ("quality", "reads-7", "within a day", "clicked"):
         assert word in page
-    empty = replace(card, figures=Figures(), days={"2024-03-01": {"set": 1, "rows": 0, "reads": "r", "features_build": None}})
+    empty = replace(
+        card, figures=Figures(), days={"2024-03-01": {"set": 1, "rows": 0, "reads": "r", "logs_build": 1, "features_build": None}}
+    )
     assert "effective rows" in card_html(empty)

@@ -13,6 +13,10 @@ FIGURES = frozenset(Figures().as_dict())
 """What of a build's figures is added up; the rest stands beside it."""
 
 
+UPSTREAM = ("logs_build", "features_build")
+"""The builds that a day was made from; None for features that were served."""
+
+
 @dataclass(frozen=True)
 class SetCard:
     """What a card tells.
@@ -22,7 +26,7 @@ class SetCard:
         identity: of the sets.
         definitions: digest of the declared features.
         options: of the sets.
-        days: each day with its build, rows, and the build of the features that it read.
+        days: each day with its build, rows, and the builds that it was made from.
         figures: of all days together.
         weights: how the newest day's rows are weighed.
         versions: of each feature.
@@ -85,7 +89,7 @@ def card_of(name: str, schema: TrainingSchema, definitions: str, options: SetOpt
         definitions=definitions,
         options=options,
         days={
-            day: {"set": build.set_id, "rows": build.rows, "reads": build.reads, "features_build": build.figures.get("features_build")}
+            day: {"set": build.set_id, "rows": build.rows, "reads": build.reads, **{name: build.figures.get(name) for name in UPSTREAM}}
             for day, build in sorted(builds.items())
         },
         figures=merged({key: value for key, value in build.figures.items() if key in FIGURES} for build in builds.values()),
