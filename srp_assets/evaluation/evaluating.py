@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from srp_assets.errors import InvalidInput, nearest
 from srp_assets.evaluation.arrays import Floats
 from srp_assets.evaluation.metrics.measuring import Measured, MetricOptions, measure
-from srp_assets.evaluation.metrics.scored import scored_rows
+from srp_assets.evaluation.metrics.scored import ScoredRows, scored_rows
 from srp_assets.evaluation.metrics.slices import dimensions, measured_parts
 from srp_assets.training.weights import raw_weights
 
@@ -32,6 +32,11 @@ class EvaluationOptions:
     largest_weight: float = 20.0
     sales: str = "order"
     given_away: str | None = "coupon"
+
+    @property
+    def amounts(self) -> tuple[str, ...]:
+        """The columns of the amounts: of what was sold, and of what was given away if that is declared."""
+        return tuple(f"{step}_amount" for step in (self.sales, self.given_away) if step is not None)
 
 
 @dataclass(frozen=True)
@@ -72,23 +77,27 @@ def evaluate(
     Raises:
         InvalidInput: if a column is missing, or scores cannot be judged.
     """
-    amount = f"{options.sales}_amount"
-    given_away = None if options.given_away is None else f"{options.given_away}_amount"
-    for name in (*scores, amount, *filter(None, [given_away])):
+    for name in (*scores, *options.amounts):
         if name not in table.column_names:
             raise InvalidInput(f"rows have no column {name!r}", where="training set", remedy=nearest(name, table.column_names))
     divided = dimensions(table, seen_users, seen_items)
     propensity = pc.fill_null(table.column("propensity"), float("nan")).to_numpy()
     weight = raw_weights("given", options.largest_weight, propensity, propensity, propensity, None)
-    is_final = pc.equal(table.column("label_state"), FINAL)
     found = {}
     for step, score in scores.items():
-        labels = pc.if_else(pc.fill_null(is_final, False), table.column(step), pa.scalar(None, pa.bool_()))
-        known = table.set_column(table.column_names.index(step), step, labels)
-        rows = scored_rows(known, score, step, amount=amount, given_away=given_away, probabilities=probabilities)
+        rows = judged_rows(table, score, step, options, probabilities=probabilities)
         slices = {
             f"{name}/{part}": measured for name, of in divided.items() for part, measured in measured_parts(rows, of, options.metrics)
         }
         weighted = measure(rows.weighted(weight), options.metrics)
         found[step] = StepEvaluation(measure(rows, options.metrics), weighted, slices)
     return found
+
+
+def judged_rows(table: pa.Table, score: Floats, step: str, options: EvaluationOptions, *, probabilities: bool) -> ScoredRows:
+    """The rows of a training set by which a step is judged: those to which no label can come any more."""
+    is_final = pc.fill_null(pc.equal(table.column("label_state"), FINAL), False)
+    labels = pc.if_else(is_final, table.column(step), pa.scalar(None, pa.bool_()))
+    known = table.set_column(table.column_names.index(step), step, labels)
+    sold, *given_away = options.amounts
+    return scored_rows(known, score, step, amount=sold, given_away=next(iter(given_away), None), probabilities=probabilities)

@@ -45,10 +45,10 @@ def held(users: int, times: int, population: int, resamples: int) -> dict[str, f
 
 def test_intervals_hold_the_truth_about_as_often_as_they_say() -> None:
     """Few simulations tell no more than this; the exact bounds are for the night."""
-    shares = held(users=150, times=60, population=100_000, resamples=192)
+    shares = held(users=150, times=40, population=60_000, resamples=128)
     assert len(shares) == 24
-    assert min(shares.values()) >= 0.85
-    assert 0.92 <= sum(shares.values()) / len(shares) <= 0.97
+    assert min(shares.values()) >= 0.8
+    assert 0.9 <= sum(shares.values()) / len(shares) <= 0.985
 
 
 @pytest.mark.nightly

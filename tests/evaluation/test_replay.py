@@ -260,3 +260,9 @@ def test_nothing_cannot_be_replayed() -> None:
     )
     with pytest.raises(InvalidInput, match="no logged choice"):
         replay(nothing, ReplayOptions())
+
+
+def test_a_log_is_known_by_what_was_logged_alone() -> None:
+    one, other = (replayed(RankingWorld(4_000, seed=6), share=1.0, sharpness=sharpness).choices for sharpness in (0.5, 2.0))
+    assert one.digest == other.digest
+    assert one.digest != replayed(RankingWorld(4_000, seed=7), share=1.0).choices.digest

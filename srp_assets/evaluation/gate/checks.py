@@ -193,7 +193,7 @@ def _against_champion(record: QualityRecord, options: GateOptions) -> Check:
             return Check(name, "failed", f"no difference of {metric} is recorded")
         if found is not None and _certainly_worse(metric, found, tolerance):
             return Check(name, "failed", f"{metric} is worse than the champion's: {_shown(found)}")
-    for part, of_part in sorted(record.slices.items()):
+    for part, of_part in sorted([*record.slices.items(), *record.further_steps.items()]):
         found = of_part.get(options.metric)
         if found is not None and _certainly_worse(options.metric, found, options.slice_tolerance):
             return Check(name, "failed", f"{options.metric} is worse than the champion's in {part}: {_shown(found)}")

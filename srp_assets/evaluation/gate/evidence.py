@@ -113,6 +113,7 @@ class QualityRecord(Recorded):
         weighted_metrics: the metrics by inverse propensity.
         weighted_differences: the differences by inverse propensity.
         slices: by `dimension/part`, the same differences where there was a champion, the metrics otherwise.
+        further_steps: of the other steps of the funnel that both models score, likewise.
         bins: the candidate's reliability; empty if its scores are no probabilities.
         champion_bins: the champion's.
     """
@@ -125,6 +126,7 @@ class QualityRecord(Recorded):
     weighted_metrics: Mapping[str, Interval] = {}
     weighted_differences: Mapping[str, Interval] = {}
     slices: Mapping[str, Mapping[str, Interval]]
+    further_steps: Mapping[str, Mapping[str, Interval]] = {}
     bins: tuple[ReliabilityBin, ...] = ()
     champion_bins: tuple[ReliabilityBin, ...] = ()
 
@@ -193,40 +195,41 @@ def quality_record(
     step: str,
     days: tuple[date, date],
     recorded_at: datetime,
-    evaluation: StepEvaluation,
-    of_champion: StepEvaluation | None,
+    evaluation: Mapping[str, StepEvaluation],
+    of_champion: Mapping[str, StepEvaluation] | None,
 ) -> QualityRecord:
     """The record of what was measured.
 
     Args:
         candidate: the version that was measured.
         champion: that it was compared with.
-        step: label of the funnel's step.
+        step: label of the funnel's step that decides.
         days: first and last day of the rows.
         recorded_at: when.
-        evaluation: of the candidate.
+        evaluation: of the candidate, by step.
         of_champion: of the champion on the same rows and slices; None if there was none.
     """
+    own, other = evaluation[step], None if of_champion is None else of_champion[step]
+    shared = [name for name in evaluation if name != step and (of_champion is None or name in of_champion)]
     return QualityRecord(
         model=candidate.model,
         version=candidate.version,
         champion=None if champion is None else champion.version,
         first=days[0],
         last=days[1],
-        data=evaluation.even.digest,
+        data=own.even.digest,
         recorded_at=recorded_at,
         step=step,
-        rows=evaluation.even.rows,
-        labelled=evaluation.even.labelled,
-        metrics=_compared(evaluation.even, None),
-        differences={} if of_champion is None else _compared(evaluation.even, of_champion.even),
-        weighted_metrics=_compared(evaluation.weighted, None),
-        weighted_differences={} if of_champion is None else _compared(evaluation.weighted, of_champion.weighted),
-        slices={
-            name: _compared(part, None if of_champion is None else of_champion.slices[name]) for name, part in evaluation.slices.items()
-        },
-        bins=tuple(map(ReliabilityBin.of, evaluation.even.bins)),
-        champion_bins=() if of_champion is None else tuple(map(ReliabilityBin.of, of_champion.even.bins)),
+        rows=own.even.rows,
+        labelled=own.even.labelled,
+        metrics=_compared(own.even, None),
+        differences={} if other is None else _compared(own.even, other.even),
+        weighted_metrics=_compared(own.weighted, None),
+        weighted_differences={} if other is None else _compared(own.weighted, other.weighted),
+        slices={name: _compared(part, None if other is None else other.slices[name]) for name, part in own.slices.items()},
+        further_steps={name: _compared(evaluation[name].even, None if of_champion is None else of_champion[name].even) for name in shared},
+        bins=tuple(map(ReliabilityBin.of, own.even.bins)),
+        champion_bins=() if other is None else tuple(map(ReliabilityBin.of, other.even.bins)),
     )
 
 
@@ -241,7 +244,6 @@ def replay_record(
     champion: ModelVersion | None,
     *,
     days: tuple[date, date],
-    data: str,
     recorded_at: datetime,
     found: Replay,
     estimator: str,
@@ -254,7 +256,7 @@ def replay_record(
         champion=None if champion is None else champion.version,
         first=days[0],
         last=days[1],
-        data=data,
+        data=found.digest,
         recorded_at=recorded_at,
         estimator=estimator,
         value=Interval.of(found.values[estimator].normal),

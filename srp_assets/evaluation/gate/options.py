@@ -21,7 +21,7 @@ class GateOptions(Strict):
         least_gain: the interval of its gain over the champion must lie above this.
         too_good: a gain above it is held for a person's approval.
         tolerances: by how much each of these metrics may be worse than the champion's, for certain.
-        slice_tolerance: by how much the metric may be worse in a slice, for certain.
+        slice_tolerance: by how much the metric may be worse in a slice, or of another step of the funnel, for certain.
         least_labelled: rows with the label that an evaluation needs.
         floors: what the lower bounds of a first model's metrics must reach.
         calibration: bounds of predicted over observed, which the interval must touch.

@@ -7,6 +7,7 @@ given the request and the place. All estimators ask that the logging policy gave
 
 from dataclasses import dataclass
 from functools import cached_property
+from hashlib import blake2b
 
 import numpy as np
 
@@ -52,6 +53,14 @@ class LoggedChoices:
     def ratio(self) -> Floats:
         """Target over logging policy, shape (rows,)."""
         return self.target / self.propensity
+
+    @cached_property
+    def digest(self) -> str:
+        """What was logged, whatever the target would choose."""
+        seen = blake2b(digest_size=16)
+        for column in (self.request_key[self.request], self.position, self.reward, self.propensity):
+            seen.update(np.ascontiguousarray(column).data)
+        return seen.hexdigest()
 
     @cached_property
     def begins(self) -> Places:

@@ -53,6 +53,7 @@ class Replay:
         gains: by estimator, the target's value minus the logging policy's, on the same requests.
         threshold: of the weights, where switch-DR takes the model's word.
         diagnostics: what the values rest on.
+        digest: of the log.
         options: how they were estimated.
     """
 
@@ -61,6 +62,7 @@ class Replay:
     gains: Mapping[str, Value]
     threshold: float
     diagnostics: Diagnostics
+    digest: str
     options: ReplayOptions
 
 
@@ -95,6 +97,7 @@ def replay(choices: LoggedChoices, options: ReplayOptions) -> Replay:
         gains=gains,
         threshold=threshold,
         diagnostics=diagnostics(choices, weight),
+        digest=choices.digest,
         options=options,
     )
 

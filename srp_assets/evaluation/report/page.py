@@ -52,7 +52,7 @@ def comparison_html(evidence: Evidence, decision: Decision, metric: str) -> str:
         decision=decision,
         metric=metric,
         metrics=[] if quality is None else metric_lines(quality),
-        slices=[] if quality is None else [(name, shown(found.get(metric))) for name, found in sorted(quality.slices.items())],
+        parts=[] if quality is None else _shown_parts(quality, metric),
         pictures=[] if quality is None else _pictures(quality, metric),
         checklist=LEAK_CHECKLIST,
         shown=shown,
@@ -79,6 +79,14 @@ def shown(interval: Interval | None) -> str:
     if interval.low is None or interval.high is None:
         return f"{interval.value:.4f}"
     return f"{interval.value:.4f} ({interval.low:.4f} to {interval.high:.4f})"
+
+
+def _shown_parts(quality: QualityRecord, metric: str) -> list[tuple[str, list[tuple[str, str]]]]:
+    """A table for slices and one for other steps: its title, and the name and value of each line."""
+    return [
+        (title, [(name, shown(found.get(metric))) for name, found in sorted(parts.items())])
+        for title, parts in (("Slices", quality.slices), ("Other steps", quality.further_steps))
+    ]
 
 
 def _pictures(quality: QualityRecord, metric: str) -> list[Picture]:

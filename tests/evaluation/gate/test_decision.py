@@ -121,6 +121,7 @@ def test_days_before_the_needed_ones_may_have_failed() -> None:
             "log_loss is worse",
             id="loss",
         ),
+        pytest.param(quality(further_steps={"order": {"auc": interval(-0.03, 0.01)}}), "worse than the champion's in order", id="step"),
         pytest.param(quality(slices={"user/new": {"auc": interval(-0.03, 0.01)}}), "worse than the champion's in user/new", id="slice"),
     ],
 )

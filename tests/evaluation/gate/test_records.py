@@ -36,7 +36,10 @@ def scored(noise: float) -> ScoredRows:
 def test_a_record_of_quality_says_what_was_measured() -> None:
     options = MetricOptions(resamples=64)
     better, worse = measure(scored(0.0), options), measure(scored(0.2), options)
-    good, bad = (StepEvaluation(even=found, weighted=found, slices={"page/feed": found}) for found in (better, worse))
+    good, bad = (
+        dict.fromkeys(("clicked", "order"), StepEvaluation(even=found, weighted=found, slices={"page/feed": found}))
+        for found in (better, worse)
+    )
     record = quality_record(CANDIDATE, CHAMPION, step="clicked", days=DAYS, recorded_at=NOW, evaluation=good, of_champion=bad)
     assert QualityRecord.model_validate_json(record.model_dump_json()) == record
     assert (record.version, record.champion, record.data, record.rows) == ("2", "1", better.digest, 2_000)
@@ -46,6 +49,7 @@ def test_a_record_of_quality_says_what_was_measured() -> None:
     assert record.metrics["gmv@5"].value == 0
     assert sum(found.rows for found in record.bins) == sum(found.rows for found in record.champion_bins) == 2_000
     alone = quality_record(CANDIDATE, None, step="clicked", days=DAYS, recorded_at=NOW, evaluation=good, of_champion=None)
+    assert record.further_steps == {"order": record.differences}
     assert alone.differences == {}
     assert alone.champion is None
     assert alone.slices["page/feed"] == alone.metrics
@@ -55,8 +59,9 @@ def test_a_record_of_quality_says_what_was_measured() -> None:
 
 def test_a_record_of_replay_says_what_was_estimated() -> None:
     found = replay(replayed(RankingWorld(8_000, seed=5), share=1.0).choices, ReplayOptions(resamples=64))
-    record = replay_record(CANDIDATE, None, days=DAYS, data="log", recorded_at=NOW, found=found, estimator="dr", champion_gain=None)
+    record = replay_record(CANDIDATE, None, days=DAYS, recorded_at=NOW, found=found, estimator="dr", champion_gain=None)
     assert ReplayRecord.model_validate_json(record.model_dump_json()) == record
+    assert record.data == found.digest
     assert record.value.value == found.values["dr"].normal.value
     assert record.gain.high == found.gains["dr"].normal.high
     assert record.effective_rows == found.diagnostics.effective_rows
