@@ -52,9 +52,9 @@ def _figures_of_side(side: str, compared: Column) -> Column:
 
 
 def _statistics(row: dict[str, Any]) -> FeatureStatistics:
-    sides = {name: Side(**{**row[name], "quantiles": tuple(row[name]["quantiles"] or ())}) for name in ("served", "offline")}
-    counts = ("rows", "mismatches", "missing", "foreign", "defaulted")
-    return FeatureStatistics(**{name: row[name] for name in counts}, **sides)
+    served, offline = (Side(**{**row[name], "quantiles": tuple(row[name]["quantiles"] or ())}) for name in ("served", "offline"))
+    counts = {name: row[name] for name in ("rows", "mismatches", "missing", "foreign", "defaulted")}
+    return FeatureStatistics(**counts, served=served, offline=offline)
 
 
 class ParityStatistics(TableMetricProvider):

@@ -13,11 +13,11 @@ from resources.registry_database import RegistryResource
 from resources.webhook import post
 from srp_assets.logs.catalogue import LogCatalogue
 from srp_assets.logs.registry import last_ingest
-from srp_assets.online.parity.assets import PARITY, ParityConfig
+from srp_assets.online.parity.assets import PARITY, ParityConfig, documents_folder
 from srp_assets.online.parity.checking import FOLDER, ParityPlaces
 from srp_assets.online.parity.inputs import inputs_of_days, stale_days
 from srp_assets.online.parity.registry import ParityRecord, newest_records, records_after
-from srp_assets.online.parity.samples import delete_old_samples
+from srp_assets.online.parity.samples import delete_old_documents, delete_old_samples
 from srp_assets.partitions import log_days
 from srp_assets.settings import Settings
 from srp_assets.warehouse.registry_builds import PeriodKey
@@ -33,7 +33,7 @@ TOLD_FEATURES = 20
 """Failed features that an alert names; the record has all."""
 
 KEPT_DAYS = 60
-"""Days whose compared samples are kept: what drift may be declared to look back to, and time for people to find out why."""
+"""Days whose compared samples and documents are kept: what drift may be declared to look back to, and time for people to find out why."""
 
 
 def parity_jobs() -> list[Any]:
@@ -135,7 +135,8 @@ def parity_schedules(settings: Settings, places: ParityPlaces) -> list[Any]:
     def delete(engine: Engine, _before: datetime) -> str:
         with engine.connect() as connection:
             records = newest_records(connection)
-        return f"deleted {delete_old_samples(places.storage, FOLDER, records, KEPT_DAYS)} compared samples"
+        samples = delete_old_samples(places.storage, FOLDER, records, KEPT_DAYS)
+        return f"deleted {samples} compared samples and the documents of {delete_old_documents(documents_folder(settings), KEPT_DAYS)} days"
 
     @dg.schedule(
         name="daily_parity",
@@ -159,6 +160,6 @@ def parity_schedules(settings: Settings, places: ParityPlaces) -> list[Any]:
         settings,
         delete,
         minute=57,
-        description="Deletes compared samples of replaced checks, and of days that are long past.",
+        description="Deletes compared samples of replaced checks, and samples and documents of days that are long past.",
     )
     return [daily, retention]

@@ -189,7 +189,7 @@ def table_contract(entity: Entity) -> TableContract:
     """What the catalogue says of an entity's table, in the words of the expectations."""
     needed = {*entity.key, entity.bucket_key, entity.publish_time}
     columns = [
-        ColumnContract(name, SPARK_TYPES[column.value_type], column.required or name in needed, column.values)
+        ColumnContract(name, SPARK_TYPES[column.value_type], column.required or name in needed, column.values, column.least, column.most)
         for name, column in entity.columns.items()
     ]
     product = ColumnContract("product", "string", required=True)

@@ -23,7 +23,7 @@ from srp_assets.features.declaration.model import Drift
 from srp_assets.logs.catalogue import LogCatalogue
 from srp_assets.online.parity.checking import SAMPLED_ROWS, ParityPlaces, check_day
 from srp_assets.online.parity.comparing import differing_rows
-from srp_assets.online.parity.drift import FeatureDrift, drift_of
+from srp_assets.online.parity.drift import READ, FeatureDrift, drift_of
 from srp_assets.online.parity.inputs import stale_days
 from srp_assets.online.parity.registry import ParityRecord, newest_records, record_parity, records_of_run
 from srp_assets.online.parity.samples import days_before_day, read_samples
@@ -61,9 +61,9 @@ def parity_places(settings: Settings, catalogue: Catalogue, logs: LogCatalogue, 
     return places, document.drift
 
 
-def documents_folder(settings: Settings, day: str) -> Path:
-    """Where Great Expectations keeps the context and the Data Docs of a day's check."""
-    return settings.home_folder / "gx" / "feature_parity" / day
+def documents_folder(settings: Settings) -> Path:
+    """Where Great Expectations keeps the contexts and Data Docs of checks, a folder for each day."""
+    return settings.home_folder / "gx" / "feature_parity"
 
 
 def parity_assets(settings: Settings, places: ParityPlaces, *, progress: Progress | None = None) -> list[dg.AssetsDefinition]:
@@ -93,7 +93,7 @@ def parity_assets(settings: Settings, places: ParityPlaces, *, progress: Progres
         from expectations.parity import judge  # Great Expectations: 3 to 5 s that only a check should cost
 
         for day in _days(context.partition_keys, registry.engine, places, only_changed=config.only_changed):
-            judged = partial(judge, folder=documents_folder(settings, day), run=day)
+            judged = partial(judge, folder=documents_folder(settings) / day, run=day)
             record = check_day(
                 spark.session(), registry.engine, places, day, judged, sample=config.sample, run_id=context.run.run_id, progress=progress
             )
@@ -202,7 +202,8 @@ def _drifts(places: ParityPlaces, rules: Drift, known: Mapping[str, ParityRecord
     before = days_before_day(known, day, days)
     if not before or known[day].pairs is None:
         return []
-    return drift_of(read_samples(places.storage, before), read_samples(places.storage, [known[day]]), rules)
+    expected, found = (read_samples(places.storage, records, READ) for records in (before, [known[day]]))
+    return drift_of(expected, found, rules)
 
 
 def _figures(drift: FeatureDrift) -> dict[str, float]:

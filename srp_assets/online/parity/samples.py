@@ -1,7 +1,9 @@
-"""The compared samples that are kept: read for drift and for people, and deleted when no day needs them any more."""
+"""The compared samples and documents that are kept: read for drift and by people, and deleted when no day needs them any more."""
 
-from collections.abc import Iterable, Mapping
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
+from pathlib import Path
 
 import pyarrow as pa
 
@@ -11,10 +13,11 @@ from srp_assets.online.parity.registry import ParityRecord
 from srp_assets.warehouse.storage import Storage
 
 
-def read_samples(storage: Storage, records: Iterable[ParityRecord]) -> pa.Table:
-    """The pairs of some records, where they are still kept."""
+def read_samples(storage: Storage, records: Iterable[ParityRecord], columns: Sequence[str] | None = None) -> pa.Table:
+    """The pairs of some records, where they are still kept: all columns, or some."""
+    schema = PAIRS if columns is None else pa.schema([PAIRS.field(name) for name in columns])
     paths = [path for record in records if record.pairs and storage.exists(record.pairs) for path, _ in storage.files(record.pairs)]
-    return open_files(storage, paths, PAIRS).to_table() if paths else PAIRS.empty_table()
+    return open_files(storage, paths, PAIRS).to_table(columns=schema.names) if paths else schema.empty_table()
 
 
 def days_before_day(records: Mapping[str, ParityRecord], day: str, days: int) -> list[ParityRecord]:
@@ -49,3 +52,17 @@ def days_from_newest(records: Mapping[str, ParityRecord], days: int) -> list[Par
         return []
     first = (date.fromisoformat(max(records)) - timedelta(days=days)).isoformat()
     return [record for day, record in records.items() if day >= first]
+
+
+def delete_old_documents(folder: Path, kept: int) -> int:
+    """Deletes the documents of all days but so many, the newest ones; returns how many.
+
+    Args:
+        folder: on a local disk, with a folder for each day.
+        kept: days.
+    """
+    days = sorted(entry for entry in folder.iterdir() if entry.is_dir()) if folder.is_dir() else []
+    old = days[: max(0, len(days) - kept)]
+    for entry in old:
+        shutil.rmtree(entry)
+    return len(old)

@@ -12,14 +12,14 @@ from sqlalchemy import Engine
 
 from srp_assets.features.building.days import identity_of, inputs_of
 from srp_assets.features.reference import first_arrivals
-from srp_assets.features.registry import FeatureBuild, record_builds
+from srp_assets.features.registry import FeatureBuild, feature_versions, record_builds
 from srp_assets.logs.catalogue import load_log_catalogue
 from srp_assets.online.parity.assets import parity_places
 from srp_assets.online.parity.checking import check_day
 from srp_assets.online.parity.comparing import PAIRS
 from srp_assets.online.parity.inputs import inputs_of_days, stale_days
 from srp_assets.online.parity.registry import ParityRecord, record_parity
-from srp_assets.online.parity.samples import days_before_day, delete_old_samples, read_samples
+from srp_assets.online.parity.samples import days_before_day, delete_old_documents, delete_old_samples, read_samples
 from srp_assets.settings import Settings
 from srp_assets.warehouse.catalogue import load_catalogue
 from srp_assets.warehouse.storage import Storage
@@ -93,7 +93,13 @@ def test_nothing_served_is_a_no(day: ServedDay) -> None:
     no: Any = None
     found = check_day(no, day.engine, day.places, DAY, no)
     assert (found.passed, found.reasons) == (False, ("nothing was served",))
-    assert found.definitions == day.places.layout.definitions.digest
+    definitions = day.places.layout.definitions
+    assert found.definitions == definitions.digest
+    # What the definitions held is known from then on, and is said once.
+    check_day(no, day.engine, day.places, DAY, no)
+    with day.engine.connect() as connection:
+        versions = feature_versions(connection, [definitions.digest, "unknown"])
+    assert versions == {definitions.digest: {name: feature.version for name, feature in definitions.features.items()}}
 
 
 def test_samples_are_kept_while_a_record_counts_them(storage: Storage) -> None:
@@ -110,3 +116,11 @@ def test_samples_are_kept_while_a_record_counts_them(storage: Storage) -> None:
     assert kept["event_id"].to_pylist() == ["2024-03-01/2", "2024-03-02/1"]
     assert read_samples(storage, [record("2024-01-01", "", "gone")]).num_rows == 0
     assert delete_old_samples(storage, "online/parity", {}, 30) == 2
+
+
+def test_the_documents_of_the_newest_days_are_kept(tmp_path: Path) -> None:
+    assert delete_old_documents(tmp_path / "none", 2) == 0
+    for day in ("2024-03-01", "2024-02-28", "2024-03-02"):
+        (tmp_path / day / "gx").mkdir(parents=True)
+    assert delete_old_documents(tmp_path, 2) == 1
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["2024-03-01", "2024-03-02"]

@@ -117,6 +117,10 @@ def test_a_day_is_checked_from_end_to_end(served_day: ServedDay, monkeypatch: py
         "9 of 249 sampled rows have no request in the logs",
     ]
     assert newest(day).parity_id == before
+    # Unless it is told to.
+    assert run(["parity", "check", "--record", "--json"]) == 3
+    assert json.loads(capsys.readouterr().out)["data"] == newest(day).data
+    assert newest(day).parity_id > before
     assert run(["parity", "show"]) == 3
     assert "are served as they are computed" in capsys.readouterr().out
 
