@@ -149,6 +149,9 @@ def held(seeds: range, events: int, interaction: Interaction = "independent") ->
             for kind in ("normal", "bootstrap"):
                 interval = getattr(value, kind)
                 found[name, kind] = found.get((name, kind), 0) + (interval.low <= known.value <= interval.high)
+        other = replayed(RankingWorld(events, seed=seed), share=0.25, sharpness=0.4)
+        against = replay(known.choices, ReplayOptions(interaction=interaction, resamples=400), other.choices).champion_gains["snips"].normal
+        found["champion", "normal"] = found.get(("champion", "normal"), 0) + (against.low <= known.value - other.value <= against.high)
         gain = report.gains["dr"].normal
         found["gain", "normal"] = found.get(("gain", "normal"), 0) + (gain.low <= known.value - known.logged_value <= gain.high)
     return {key: count / len(seeds) for key, count in found.items()}
@@ -266,3 +269,21 @@ def test_a_log_is_known_by_what_was_logged_alone() -> None:
     one, other = (replayed(RankingWorld(4_000, seed=6), share=1.0, sharpness=sharpness).choices for sharpness in (0.5, 2.0))
     assert one.digest == other.digest
     assert one.digest != replayed(RankingWorld(4_000, seed=7), share=1.0).choices.digest
+
+
+def test_two_policies_are_compared_on_the_same_log() -> None:
+    world = RankingWorld(20_000, seed=6)
+    one, same, other = (replayed(world, share=1.0, sharpness=sharpness).choices for sharpness in (1.2, 1.2, 1.1))
+    options = ReplayOptions(resamples=64)
+    equal = replay(one, options, same).champion_gains
+    assert {name: value.normal.as_list() for name, value in equal.items()} == dict.fromkeys(equal, [0.0, 0.0, 0.0])
+    found = replay(one, options, other)
+    separate = replay(other, options)
+    for name, gain in found.champion_gains.items():
+        assert gain.normal.value == pytest.approx(found.values[name].normal.value - separate.values[name].normal.value)
+        # Policies that are alike differ by far less than each is uncertain.
+        assert gain.normal.high - gain.normal.low < 0.3 * (found.values[name].normal.high - found.values[name].normal.low)
+        assert gain.bootstrap.high - gain.bootstrap.low == pytest.approx(gain.normal.high - gain.normal.low, rel=0.5)
+    assert replay(one, options).champion_gains == {}
+    with pytest.raises(InvalidInput, match="different logs"):
+        replay(one, options, replayed(RankingWorld(20_000, seed=7), share=1.0).choices)

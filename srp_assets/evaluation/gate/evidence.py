@@ -16,7 +16,7 @@ from srp_assets.evaluation.bootstrap.intervals import Estimate
 from srp_assets.evaluation.evaluating import StepEvaluation
 from srp_assets.evaluation.metrics.calibration import Bin
 from srp_assets.evaluation.metrics.measuring import Measured, differences
-from srp_assets.evaluation.replay.replaying import Replay, Value
+from srp_assets.evaluation.replay.replaying import Replay
 from srp_assets.warehouse.catalogue import Strict
 
 
@@ -247,9 +247,9 @@ def replay_record(
     recorded_at: datetime,
     found: Replay,
     estimator: str,
-    champion_gain: Value | None,
 ) -> ReplayRecord:
     """The record of a replay by one of its estimators; the other arguments are those of the record."""
+    against = found.champion_gains.get(estimator)
     return ReplayRecord(
         model=candidate.model,
         version=candidate.version,
@@ -261,7 +261,7 @@ def replay_record(
         estimator=estimator,
         value=Interval.of(found.values[estimator].normal),
         gain=Interval.of(found.gains[estimator].normal),
-        champion_gain=None if champion_gain is None else Interval.of(champion_gain.normal),
+        champion_gain=Interval.of(against.normal) if against else None,
         effective_rows=found.diagnostics.effective_rows,
         warnings=found.diagnostics.warnings,
     )

@@ -51,6 +51,7 @@ class Replay:
         values: by estimator.
         logged: the value of the logging policy itself: the mean reward of a request.
         gains: by estimator, the target's value minus the logging policy's, on the same requests.
+        champion_gains: likewise, minus that of the champion's policy; empty without a champion.
         threshold: of the weights, where switch-DR takes the model's word.
         diagnostics: what the values rest on.
         digest: of the log.
@@ -60,46 +61,69 @@ class Replay:
     values: Mapping[str, Value]
     logged: Value
     gains: Mapping[str, Value]
+    champion_gains: Mapping[str, Value]
     threshold: float
     diagnostics: Diagnostics
     digest: str
     options: ReplayOptions
 
 
-def replay(choices: LoggedChoices, options: ReplayOptions) -> Replay:
+def replay(choices: LoggedChoices, options: ReplayOptions, champion: LoggedChoices | None = None) -> Replay:
     """Estimates the target's value.
 
+    Args:
+        choices: the log with the target's probabilities.
+        options: how values are estimated.
+        champion: the same log with the probabilities of the champion's policy, if there is one.
+
     Raises:
-        InvalidInput: if there is no choice.
+        InvalidInput: if there is no choice, or the champion's log is another one.
     """
     if not choices.rows:
         raise InvalidInput("there is no logged choice to replay", remedy="choose days with impressions that have a propensity")
-    weight = weights(choices, options.interaction)
-    if options.largest_weight is not None:
-        weight = np.minimum(weight, options.largest_weight)
+    if champion is not None and champion.digest != choices.digest:
+        raise InvalidInput("the two policies are replayed on different logs", remedy="replay both on the same choices")
+    weight = _weights(choices, options)
     threshold = switch_threshold(choices, weight)
-    estimators = [
-        ips(choices, weight),
-        snips(choices, weight),
-        doubly_robust(choices, weight),
-        switch_doubly_robust(choices, weight, threshold),
-    ]
+    targets = _estimators(choices, weight, threshold)
+    others = [] if champion is None else _champion_estimators(champion, options)
     logged = ips(choices, np.ones(choices.rows))
-    drawn = _resampled([*estimators, logged], choices, options)
-    values, gains = {}, {}
-    for estimator, of_resamples in zip(estimators, drawn, strict=False):
-        values[estimator.name] = _value(estimator.value, estimator.influence, of_resamples)
-        gain = estimator.value - logged.value
-        gains[estimator.name] = _value(gain, estimator.influence - logged.influence, of_resamples - drawn[-1])
+    drawn = _resampled([*targets, *others, logged], choices, options)
+
+    def gains(other: QuotientSum, of_other: Floats, number: int) -> Value:
+        target = targets[number]
+        return _value(target.value - other.value, target.influence - other.influence, drawn[number] - of_other)
+
     return Replay(
-        values=values,
+        values={found.name: _value(found.value, found.influence, drawn[number]) for number, found in enumerate(targets)},
         logged=_value(logged.value, logged.influence, drawn[-1]),
-        gains=gains,
+        gains={found.name: gains(logged, drawn[-1], number) for number, found in enumerate(targets)},
+        champion_gains={other.name: gains(other, drawn[len(targets) + number], number) for number, other in enumerate(others)},
         threshold=threshold,
         diagnostics=diagnostics(choices, weight),
         digest=choices.digest,
         options=options,
     )
+
+
+def _weights(choices: LoggedChoices, options: ReplayOptions) -> Floats:
+    weight = weights(choices, options.interaction)
+    return weight if options.largest_weight is None else np.minimum(weight, options.largest_weight)
+
+
+def _estimators(choices: LoggedChoices, weight: Floats, threshold: float) -> list[QuotientSum]:
+    return [
+        ips(choices, weight),
+        snips(choices, weight),
+        doubly_robust(choices, weight),
+        switch_doubly_robust(choices, weight, threshold),
+    ]
+
+
+def _champion_estimators(champion: LoggedChoices, options: ReplayOptions) -> list[QuotientSum]:
+    """Each policy has a threshold of its own."""
+    weight = _weights(champion, options)
+    return _estimators(champion, weight, switch_threshold(champion, weight))
 
 
 def _value(value: float, influence: Floats, resamples: Floats) -> Value:

@@ -58,13 +58,19 @@ def test_a_record_of_quality_says_what_was_measured() -> None:
 
 
 def test_a_record_of_replay_says_what_was_estimated() -> None:
-    found = replay(replayed(RankingWorld(8_000, seed=5), share=1.0).choices, ReplayOptions(resamples=64))
-    record = replay_record(CANDIDATE, None, days=DAYS, recorded_at=NOW, found=found, estimator="dr", champion_gain=None)
+    world, options = RankingWorld(8_000, seed=5), ReplayOptions(resamples=64)
+    mine, other = (replayed(world, share=1.0, sharpness=sharpness).choices for sharpness in (1.2, 0.3))
+    found = replay(mine, options, other)
+    record = replay_record(CANDIDATE, CHAMPION, days=DAYS, recorded_at=NOW, found=found, estimator="dr")
     assert ReplayRecord.model_validate_json(record.model_dump_json()) == record
     assert record.data == found.digest
     assert record.value.value == found.values["dr"].normal.value
     assert record.gain.high == found.gains["dr"].normal.high
+    assert record.champion_gain is not None
+    assert record.champion_gain.low == found.champion_gains["dr"].normal.low
     assert record.effective_rows == found.diagnostics.effective_rows
+    alone = replay_record(CANDIDATE, None, days=DAYS, recorded_at=NOW, found=replay(mine, options), estimator="dr")
+    assert alone.champion_gain is None
 
 
 def test_a_version_is_trained_on_days_in_order() -> None:
