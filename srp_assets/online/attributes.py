@@ -18,6 +18,9 @@ from srp_assets.features.declaration.definitions import Definitions
 from srp_assets.features.declaration.model import AttributeSource
 from srp_assets.features.times import MICROSECONDS_OF_DAY
 
+REMEMBERED = 200_000
+"""Keys and days whose attributes are kept put together."""
+
 
 class SourceVersions:
     """The versions of one source.
@@ -42,6 +45,7 @@ class SourceVersions:
                 # A version counts from the midnight after it on.
                 self._since.setdefault(keys[row], []).append(int(times[row]) // MICROSECONDS_OF_DAY)
                 self._rows.setdefault(keys[row], []).append(row)
+        self._described: dict[tuple[str | None, int], dict[str, Any]] = {}
         self._columns = {column: _values(versions[own.column], own.type) for column, own in source.columns.items()}
 
     def row_of(self, key: str | None, day: int) -> int:
@@ -51,6 +55,17 @@ class SourceVersions:
             return -1
         place = bisect_left(since, day) - 1
         return self._rows[key][place] if place >= 0 else -1  # type: ignore[index]
+
+    def described(self, key: str | None, day: int) -> dict[str, Any]:
+        """All attributes of a key on a day; most events are of what was described a moment ago."""
+        found = self._described.get((key, day))
+        if found is None:
+            row = self.row_of(key, day)
+            found = {name: values[row] if row >= 0 else None for name, values in self._columns.items()}
+            if len(self._described) >= REMEMBERED:
+                self._described.clear()
+            self._described[key, day] = found
+        return found
 
     def column(self, name: str, rows: Iterable[int]) -> list[Any]:
         """An attribute of rows; None for no row."""
@@ -78,9 +93,7 @@ class Attributes:
         day = event["event_time"] // MICROSECONDS_OF_DAY
         found: dict[str, Any] = dict.fromkeys(self._missing)
         for source in self.sources:
-            row = source.row_of(event.get(source.key), day)
-            for name in source.names:
-                (found[name],) = source.column(name, (row,))
+            found |= source.described(event.get(source.key), day)
         return found
 
     def source_of(self, name: str) -> SourceVersions | None:

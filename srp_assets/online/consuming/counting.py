@@ -4,7 +4,7 @@ Events are dictionaries with the columns of `logs/actions` and attributes; times
 belong together are added up before they are written, so a market gets a few entries from thousands of events.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from struct import Struct
 from typing import Any
@@ -42,11 +42,20 @@ class _Part:
 
 @dataclass(frozen=True)
 class _Table:
-    """What an event of a kind may add to a table; `named` are parts that ask for the text of the last key."""
+    """What an event of a kind may add to a table.
+
+    Args:
+        middle: the keys between the first and the last.
+        last: the last key, where there is more than one.
+        names_last: whether the text of the last key is asked for.
+        counts: codes that every such event adds one to.
+        parts: all else.
+    """
 
     middle: tuple[str, ...]
     last: str | None
     names_last: bool
+    counts: tuple[int, ...]
     parts: tuple[_Part, ...]
 
 
@@ -85,16 +94,17 @@ class Counter:
         batch = _Batch(counted.texts)
         for event in events:
             described = with_event_calendar(event)
+            day = event["event_time"] // MICROSECONDS_OF_DAY
             for key_column, plans, session in self._families:
                 key = described.get(key_column)
                 if key is None:
                     continue
                 record = (key_column, key)
                 for table in plans.get(described["kind"], ()):
-                    batch.add(record, table, described)
+                    batch.add(record, table, described, day)
                 if session is not None:
                     batch.add_to_session(record, session, described)
-        counted.entries.update({record: b"".join(parts) for record, parts in batch.packed().items()})
+        counted.entries.update({record: b"".join(parts) for record, parts in batch.packed().items() if parts})
         return counted
 
     def sessions(self, events: Iterable[Event]) -> Counted:
@@ -116,10 +126,7 @@ class Counter:
             for kind in code.part.filter.kinds:
                 plans.setdefault(kind, {}).setdefault(code.table.keys, []).append(self._part(code))
         named = {code.table.keys for code in records.codes if code.names_texts and code.form != "newest"}
-        return {
-            kind: [_Table(keys[1:-1], keys[-1] if len(keys) > 1 else None, keys in named, tuple(parts)) for keys, parts in tables.items()]
-            for kind, tables in plans.items()
-        }
+        return {kind: [_table(keys, keys in named, parts) for keys, parts in tables.items()] for kind, tables in plans.items()}
 
     def _part(self, code: Code) -> _Part:
         column = code.part.column
@@ -133,6 +140,12 @@ class Counter:
             (term, None if term.column is None else self._types[term.column], term in records.named_terms) for term in records.session_terms
         ]
         return _Session(Struct("<" + "".join("q" if type_ == "text" else "d" for _, type_, _ in terms)), tuple(terms))
+
+
+def _table(keys: tuple[str, ...], names_last: bool, parts: Sequence[_Part]) -> _Table:
+    counts = [part for part in parts if part.form == "count" and part.column is None and not part.tests]
+    others = tuple(part for part in parts if part not in counts)
+    return _Table(keys[1:-1], keys[-1] if len(keys) > 1 else None, names_last, tuple(part.code for part in counts), others)
 
 
 def with_event_calendar(event: Event) -> dict[str, Any]:
@@ -158,12 +171,17 @@ class _Batch:
         self._newest: dict[RecordKey, dict[tuple[int, Keys], tuple[int, str, int]]] = {}
         self._sessions: dict[RecordKey, list[bytes]] = {}
 
-    def add(self, record: RecordKey, table: _Table, event: Event) -> None:
-        """Counts an event of the table's record."""
+    def add(self, record: RecordKey, table: _Table, event: Event, day: int) -> None:
+        """Counts an event of the table's record and of a day."""
         keys = self._keys(table, event)
         if keys is None:
             return
-        day = event["event_time"] // MICROSECONDS_OF_DAY
+        counts = self._counts.get(record)
+        if counts is None:
+            counts = self._counts[record] = {}
+        for code in table.counts:
+            cell = (code, keys, day)
+            counts[cell] = counts.get(cell, 0.0) + 1.0
         for part in table.parts:
             value = None
             if part.column is not None:
@@ -173,7 +191,6 @@ class _Batch:
             if part.tests and not all(test.holds(event) for test in part.tests):
                 continue
             if part.form == "count":
-                counts = self._counts.setdefault(record, {})
                 cell = (part.code, keys, day)
                 counts[cell] = counts.get(cell, 0.0) + 1.0
             elif part.form == "sum":

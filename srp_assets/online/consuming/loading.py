@@ -64,7 +64,7 @@ class Loaded:
 
 
 def load_day(store: Store, layout: RecordLayout, inputs: DayInputs, day: int, day_text: str, progress: Progress | None = None) -> Loaded:
-    """Writes a generation for the beginning of a day; it is not current yet.
+    """Writes a generation for the beginning of a day; it is not current yet. Portraits have the actions of the days that windows reach.
 
     Args:
         store: where to.
