@@ -11,6 +11,7 @@ from srp_assets.evaluation.arrays import Floats
 from srp_assets.evaluation.metrics.measuring import Measured, MetricOptions, measure
 from srp_assets.evaluation.metrics.scored import ScoredRows, scored_rows
 from srp_assets.evaluation.metrics.slices import dimensions, measured_parts
+from srp_assets.training.schema import CLICKED
 from srp_assets.training.weights import raw_weights
 
 FINAL = "final"
@@ -26,12 +27,15 @@ class EvaluationOptions:
         largest_weight: inverse propensities above it are cut to it.
         sales: the step whose amounts are sold.
         given_away: the step whose amounts the platform paid; None if there is none.
+        prompt_labels: labels that are known of every row, although others of it may still come: those that come within the gap between
+            training and judged days. Amounts of such rows are those so far.
     """
 
     metrics: MetricOptions = MetricOptions()
     largest_weight: float = 20.0
     sales: str = "order"
     given_away: str | None = "coupon"
+    prompt_labels: frozenset[str] = frozenset({CLICKED})
 
     @property
     def amounts(self) -> tuple[str, ...]:
@@ -95,9 +99,10 @@ def evaluate(
 
 
 def judged_rows(table: pa.Table, score: Floats, step: str, options: EvaluationOptions, *, probabilities: bool) -> ScoredRows:
-    """The rows of a training set by which a step is judged: those to which no label can come any more."""
-    is_final = pc.fill_null(pc.equal(table.column("label_state"), FINAL), False)
-    labels = pc.if_else(is_final, table.column(step), pa.scalar(None, pa.bool_()))
-    known = table.set_column(table.column_names.index(step), step, labels)
+    """The rows of a training set by which a step is judged: those whose label cannot come any more, or has had its time."""
+    if step not in options.prompt_labels:
+        is_final = pc.fill_null(pc.equal(table.column("label_state"), FINAL), False)
+        labels = pc.if_else(is_final, table.column(step), pa.scalar(None, pa.bool_()))
+        table = table.set_column(table.column_names.index(step), step, labels)
     sold, *given_away = options.amounts
-    return scored_rows(known, score, step, amount=sold, given_away=next(iter(given_away), None), probabilities=probabilities)
+    return scored_rows(table, score, step, amount=sold, given_away=next(iter(given_away), None), probabilities=probabilities)

@@ -1,5 +1,6 @@
 """A model is judged on every step that it scores, on final labels alone, unweighted and weighted, and by every slice."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -49,8 +50,9 @@ def scores(shown: pa.Table) -> dict[str, np.ndarray]:
     return {step: 0.1 + 0.1 * shown[step].to_numpy() + 0.3 * random.random(ROWS) for step in ("clicked", "order")}
 
 
-def test_every_step_is_evaluated_on_final_rows(shown: pa.Table, scores: dict[str, np.ndarray]) -> None:
-    found = evaluate(shown, scores, OPTIONS, seen_users={f"u{number}" for number in range(30)}, seen_items={"i1"})
+def test_steps_are_evaluated_on_final_rows(shown: pa.Table, scores: dict[str, np.ndarray]) -> None:
+    slow = replace(OPTIONS, prompt_labels=frozenset())
+    found = evaluate(shown, scores, slow, seen_users={f"u{number}" for number in range(30)}, seen_items={"i1"})
     final = np.asarray(shown["label_state"]) == "final"
     assert set(found) == {"clicked", "order"}
     for step, evaluation in found.items():
@@ -66,12 +68,17 @@ def test_every_step_is_evaluated_on_final_rows(shown: pa.Table, scores: dict[str
     assert sum(part.rows for name, part in found["order"].slices.items() if name.startswith("position/")) == 2_000
 
 
+def test_a_label_that_comes_soon_is_known_of_rows_that_wait_for_others(shown: pa.Table, scores: dict[str, np.ndarray]) -> None:
+    found = evaluate(shown, scores, OPTIONS, seen_users=(), seen_items=())
+    assert (found["clicked"].even.rows, found["order"].even.rows) == (3_000, 2_000)
+    assert "day/2024-03-03" in found["clicked"].slices
+
+
 def test_weights_are_inverse_propensities_up_to_a_limit(shown: pa.Table, scores: dict[str, np.ndarray]) -> None:
     found = evaluate(shown, scores, OPTIONS, seen_users=(), seen_items=())["clicked"]
-    final = np.asarray(shown["label_state"]) == "final"
     propensity = np.array([1.0 if value is None else value for value in shown["propensity"].to_pylist()])
-    weight = np.minimum(1 / propensity, 20.0)[final]
-    label, score = np.asarray(shown["clicked"])[final], scores["clicked"][final]
+    weight = np.minimum(1 / propensity, 20.0)
+    label, score = np.asarray(shown["clicked"]), scores["clicked"]
     expected = -(weight * np.log(np.where(label, score, 1 - score))).sum() / weight.sum()
     assert found.weighted.values["log_loss"] == pytest.approx(expected)
     assert found.weighted.values["log_loss"] != pytest.approx(found.even.values["log_loss"], rel=1e-6)
