@@ -1,57 +1,28 @@
 """A restart in mid-day: the beginning of a day from partial sums, then the day's stream, answers as if nothing had been lost."""
 
-from collections.abc import Mapping
 from random import Random
 
 import numpy as np
-import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from srp_assets.features.aggregation.layout import layout_of
-from srp_assets.features.aggregation.rows import integers
-from srp_assets.features.attributes import with_attributes
-from srp_assets.features.building.files import PartialFiles, VersionFiles, write_day
 from srp_assets.features.declaration.definitions import Definitions
 from srp_assets.features.reference import feature_values, first_arrivals
-from srp_assets.features.times import MICROSECONDS_OF_DAY, days_of, microseconds
+from srp_assets.features.times import MICROSECONDS_OF_DAY, microseconds
 from srp_assets.online.answering.twin import Twin, rows_of
 from srp_assets.online.consuming.consumer import Consumer, known_time
-from srp_assets.online.consuming.loading import DayInputs, load_day
-from srp_assets.online.consuming.stream import ActionFiles, as_stream, events_of
+from srp_assets.online.consuming.loading import load_day
+from srp_assets.online.consuming.stream import as_stream, events_of
 from srp_assets.online.portrait import portrait_of
 from srp_assets.online.records.layout import record_layout
 from srp_assets.online.store import Store, portrait_key
 from srp_assets.warehouse.storage import Storage
-from support.feature_logs import Logs, events_table, logs, versions_tables
+from support.feature_logs import Logs, events_table, logs
 from support.feature_values import differences
+from support.online_home import built
 from support.online_world import as_online, request_of
-
-BUCKETS = 2
-
-
-def built(definitions: Definitions, storage: Storage, generated: Logs) -> DayInputs:
-    """Partial sums, actions and versions of generated logs as files."""
-    versions = versions_tables(definitions, generated.versions)
-    plain = events_table(definitions, first_arrivals(generated.events))
-    described = with_attributes(definitions, plain, "event_time", versions)
-    days = days_of(integers(plain["event_time"]))
-    folders, paths = {}, {}
-    for day in sorted(set(days.tolist())):
-        folders[day] = f"partials/{day}"
-        for family in layout_of(definitions).families:
-            write_day(storage, definitions, family, described.filter(pa.array(days == day)), folders[day], BUCKETS)
-        paths[day] = (f"actions/{day}.parquet",)
-        storage.write(paths[day][0], plain.filter(pa.array(days == day)))
-    partials = PartialFiles(storage, definitions, folders)
-    return DayInputs(partials, BUCKETS, version_files(storage, versions), ActionFiles(storage, paths))
-
-
-def version_files(storage: Storage, versions: Mapping[str, pa.Table]) -> dict[str, VersionFiles]:
-    for name, table in versions.items():
-        storage.write(f"{name}.parquet", table)
-    return {name: VersionFiles(storage, (f"{name}.parquet",), "updated_at") for name in versions}
 
 
 @settings(max_examples=8)

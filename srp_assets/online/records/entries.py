@@ -9,7 +9,7 @@ WORD = 8
 LONGEST_ID = 65_536
 """Bytes of an event's id that are kept: an entry has to fit its own length."""
 
-_INTEGERS = [Struct(f"<{count}q") for count in range(6)]
+_INTEGERS = [Struct(f"<{count}q") for count in range(7)]
 _KEYS_AND_COUNT = [Struct(f"<{1 + keys}qd") for keys in range(3)]
 _KEYS_AND_SUM = [Struct(f"<{1 + keys}qdd") for keys in range(3)]
 _FLOAT = Struct("<d")
