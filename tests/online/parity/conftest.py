@@ -9,8 +9,8 @@ from support import served_day as days
 from support.served_day import ServedDay
 
 FEATURES = {
-    "user_clicks", "user_dwell", "item_ctr", "user_last_item", "user_last_time", "user_items", "user_favourites", "pair_clicks", "shown_price",
-    "category_share", "hour_sine", "seconds_since", "same_item", "query_length", "device_category",
+    "user_clicks", "user_dwell", "item_ctr", "user_last_item", "user_last_time", "user_items", "user_favourites", "pair_clicks",
+    "shown_price", "category_share", "hour_sine", "seconds_since", "same_item", "query_length", "device_category",
 }  # fmt: skip
 """Every kind of value, over days and sessions, and what is derived from them; all features are compared without Spark."""
 
