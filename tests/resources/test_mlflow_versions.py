@@ -1,21 +1,34 @@
 """Model versions in a real MLflow: aliases move one at a time, records come back as they were written, promotions wait for one another."""
 
+from dataclasses import replace
 from pathlib import Path
 from threading import Barrier, Thread
 
 import pytest
 from sqlalchemy import Engine
 
-from resources.mlflow import Tracking
+from resources.mlflow import MODEL_PATH, Tracking
 from resources.mlflow_versions import RegisteredVersions
 from resources.registry_database import open_registry
 from srp_assets.errors import Conflict, InvalidInput, NotFound
+from srp_assets.evaluation.comparing import compare, data_of
+from srp_assets.evaluation.evaluating import EvaluationOptions
 from srp_assets.evaluation.gate.decision import Answer, Decision
 from srp_assets.evaluation.gate.keeping import gathered, judge, keep_record, keep_version
 from srp_assets.evaluation.gate.options import GateOptions
 from srp_assets.evaluation.gate.promotion import keep_decision, kept_decision, promote, rollback
+from srp_assets.evaluation.metrics.measuring import MetricOptions
+from srp_assets.evaluation.registered import enter, load_version
+from srp_assets.models.candidates import VERSIONS_FILE
+from srp_assets.models.config.document import ModelDocument
+from srp_assets.models.config.resolving import resolve_inputs
+from srp_assets.models.gbdt import train_gbdt
+from srp_assets.models.serving import save_ranker
 from srp_assets.settings import Settings
-from support.gate_evidence import NOW, parity, quality, replayed, version
+from srp_assets.training.reader import SetReader
+from srp_assets.warehouse.storage import Storage
+from support.gate_evidence import NOW, interval, parity, proof, quality, replayed, version
+from support.training_sets import SCHEMA, set_table, written_sets
 
 
 @pytest.fixture(scope="module")
@@ -115,3 +128,72 @@ def test_two_promotions_at_once_leave_one_champion(tracking: Tracking, registry:
     assert sorted(outcomes.values()) == ["promoted", "refused"]
     assert outcomes[versions.version_of("champion") or ""] == "promoted"
     assert versions.version_of("previous_champion") == "1"
+
+
+SPLITS = {"train": ["2024-03-01"], "gap": ["2024-03-02"], "validation": ["2024-03-03"]}
+ORDER = ("stumps", "trees")
+FEATURES = {"trees": ["quality", "category"], "stumps": ["category", "noise"]}
+
+
+def candidate(tracking: Tracking, name: str, days: SetReader, folder: Path) -> str:
+    """A trained model that is registered under its own name, with the file of what it was made from."""
+    written = {
+        "kind": "model", "name": name, "version": "1.0.0", "owner": "Tests", "description": "Trees on made rows.",
+        "labels": {"clicked": 1.0}, "groups": {"all": FEATURES[name]},
+        "architecture": {"kind": "gbdt", "rounds": 12, "leaves": 6},
+    }  # fmt: skip
+    ranker = train_gbdt(resolve_inputs(ModelDocument.model_validate(written), SCHEMA.features), days, None)
+    save_ranker(ranker, folder / name, SCHEMA.features)
+    features = dict.fromkeys(FEATURES[name], "v1")
+    versions = {"semantic_version": "1.0.0+20240303.made", "features": features, "split": SPLITS, "data": {"digest": "made"}}
+    with tracking.run(f"models/{name}", name, {}) as run:
+        run.log_json(versions, VERSIONS_FILE)
+        run.log_folder(folder / name, f"{MODEL_PATH}/data/{name}")
+    return tracking.register(name, run.run_id, {})
+
+
+def test_the_better_of_two_models_becomes_champion_and_a_skewed_feature_is_refused(
+    tracking: Tracking, registry: Engine, tmp_path: Path
+) -> None:
+    storage = Storage(str(tmp_path / "sets"))
+    whole = written_sets(storage, {day: [set_table(day, 2_000, seed=number)] for number, day in enumerate(("2024-03-01", "2024-03-03"))})
+    trained, judged = (replace(whole, files={day: paths}) for day, paths in whole.files.items())
+    versions = RegisteredVersions(tracking, registry, "champions")
+    demands = GateOptions(parity_days=1, too_good=0.5)
+    evaluation = EvaluationOptions(metrics=MetricOptions(places=2, resamples=100), given_away=None)
+    outcomes = []
+    for name in ORDER:
+        number = candidate(tracking, name, trained, tmp_path)
+        entered = enter(versions, name, number)
+        assert enter(versions, name, number) == entered
+        champion = versions.version_of("champion")
+        mine = load_version(versions, entered.version, tmp_path / f"mine-{name}")
+        other = None if champion is None else load_version(versions, champion, tmp_path / f"other-{name}")
+        keep_record(versions, compare(judged, trained, mine, other, evaluation, step="clicked", recorded_at=NOW))
+        of_champion = None if champion is None else interval(0.1)
+        keep_record(versions, replayed(model="champions", version=entered.version, champion=champion, champion_gain=of_champion))
+        proofs = [proof(feature, "v1", ("2024-03-01",)) for feature in FEATURES[name]]
+        skewed = [proof(proofs[0].feature, "v1", (), {"2024-03-01": "differs in 12 % of rows"}), *proofs[1:]]
+        for found in (skewed, proofs, proofs):
+            evidence = gathered(
+                versions,
+                entered.version,
+                parity=parity(*found, first="2024-03-01", last="2024-03-01"),
+                quality_data=data_of(judged, evaluation, "clicked"),
+                replay_data="rows",
+            )
+            outcomes.append((name, judge(versions, evidence, demands, NOW).outcome))
+    assert outcomes == [(name, outcome) for name in ORDER for outcome in ("refused", "challenger", "champion")]
+    assert (versions.version_of("champion"), versions.version_of("previous_champion")) == ("2", "1")
+
+
+def test_what_does_not_say_what_it_was_made_of_is_not_entered(tracking: Tracking, registry: Engine) -> None:
+    versions = RegisteredVersions(tracking, registry, "entrants")
+    with tracking.run("models/vague", "vague", {}) as run:
+        run.log_json({"semantic_version": "1.0.0"}, VERSIONS_FILE)
+    number = tracking.register("vague", run.run_id, {})
+    with pytest.raises(InvalidInput, match="does not say what it was made of"):
+        enter(versions, "vague", number)
+    with pytest.raises(InvalidInput, match="vague has no version 9"):
+        enter(versions, "vague", "9")
+    assert tracking.versions("entrants") == []
