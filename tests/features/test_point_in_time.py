@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from srp_assets.features.declaration.definitions import Definitions
 from srp_assets.features.reference import feature_values, first_arrivals
 from srp_assets.features.times import Clock
+from support.drawn_features import drawn_definitions
 from support.feature_join import point_in_time
 from support.feature_logs import KINDS, NUMBERS, Logs, Row, events_table, logs, requests_table, versions_tables
 from support.feature_values import differences
@@ -98,3 +99,12 @@ def test_no_requests_and_no_events_give_no_rows_and_defaults(small: Definitions)
     assert {name: found[name] for name in defaults} == {
         name: list(value) if isinstance(value, tuple) else value for name, value in defaults.items()
     }
+
+
+@given(generated=logs(max_events=40, max_requests=4), seed=st.integers(0, 2**32 - 1))
+def test_drawn_declarations_agree_with_the_reference(generated: Logs, seed: int) -> None:
+    definitions = drawn_definitions(Random(seed))
+    expected = [feature_values(definitions, generated.events, request, generated.versions) for request in generated.requests]
+    events = events_table(definitions, first_arrivals(generated.events))
+    found = point_in_time(definitions, requests_table(generated.requests), events, versions_tables(definitions, generated.versions))
+    assert differences(found.to_pylist(), expected) == []

@@ -19,6 +19,7 @@ from srp_assets.online.portrait import portrait_of
 from srp_assets.online.records.layout import record_layout
 from srp_assets.online.store import Store, portrait_key
 from srp_assets.warehouse.storage import Storage
+from support.drawn_features import drawn_definitions
 from support.feature_logs import Logs, events_table, logs
 from support.feature_values import differences
 from support.online_home import built
@@ -31,9 +32,10 @@ def test_a_loaded_day_and_its_stream_answer_as_the_reference(
     small: Definitions, store: Store, tmp_path_factory: pytest.TempPathFactory, generated: Logs, seed: int
 ) -> None:
     random = Random(seed)
-    inputs = built(small, Storage(str(tmp_path_factory.mktemp("warehouse"))), generated)
-    layout = record_layout(layout_of(small))
-    stream = list(events_of(as_stream(small, events_table(small, generated.events))))
+    definitions = random.choice((small, drawn_definitions(random, 6)))
+    inputs = built(definitions, Storage(str(tmp_path_factory.mktemp("warehouse"))), generated)
+    layout = record_layout(layout_of(definitions))
+    stream = list(events_of(as_stream(definitions, events_table(definitions, generated.events))))
     for request in generated.requests:
         as_of = microseconds(request["as_of"])
         day = as_of // MICROSECONDS_OF_DAY
@@ -43,11 +45,11 @@ def test_a_loaded_day_and_its_stream_answer_as_the_reference(
         begin = random.choice((day * MICROSECONDS_OF_DAY, 0))
         consumer.consume((event for event in stream if begin <= known_time(event) < as_of), as_of)
         store.make_current(loaded.pointer)
-        found = rows_of(Twin(store, layout).answer(request_of(small, request)))
-        expected = feature_values(small, generated.events, request, generated.versions)
-        assert differences(found, [as_online(small, expected)]) == []
+        found = rows_of(Twin(store, layout).answer(request_of(definitions, request)))
+        expected = feature_values(definitions, generated.events, request, generated.versions)
+        assert differences(found, [as_online(definitions, expected)]) == []
         if request["user_id"] is not None:
-            check_portrait(store, generated, request["user_id"], as_of, (day - small.lookback_days) * MICROSECONDS_OF_DAY)
+            check_portrait(store, generated, request["user_id"], as_of, (day - definitions.lookback_days) * MICROSECONDS_OF_DAY)
 
 
 def check_portrait(store: Store, generated: Logs, user: str, as_of: int, first: int) -> None:

@@ -6,7 +6,7 @@ begin with the same column are a *family*: they lie in the same buckets, by that
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -92,6 +92,13 @@ class PartialTable:
         """The keys and the names of what is kept for them."""
         return (*self.keys, *(additive.name for additive in self.additives), *(newest.name for newest in self.newest))
 
+    @property
+    def read_columns(self) -> tuple[str, ...]:
+        """The columns of events that it is made from."""
+        parts: tuple[Additive | Newest, ...] = (*self.additives, *self.newest)
+        tests = (test.column for part in parts for test in part.filter.where)
+        return tuple(dict.fromkeys([*self.keys, *(part.column for part in parts if part.column), *tests]))
+
 
 @dataclass(frozen=True)
 class Family:
@@ -102,12 +109,14 @@ class Family:
         tables: by their keys.
         features: that are computed from the tables or from sessions.
         raw_columns: columns of events that tables and sessions are made of.
+        computed_columns: those of them that follow from the event's time and are in no row.
     """
 
     key: str
     tables: tuple[PartialTable, ...]
     features: tuple[Feature, ...]
     raw_columns: tuple[str, ...]
+    computed_columns: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -153,7 +162,9 @@ def layout_of(definitions: Definitions) -> Layout:
     families = []
     for key, features in of_family.items():
         tables = [PartialTable(keys, tuple(additives[keys]), tuple(newest[keys])) for keys in additives if keys[0] == key]
-        families.append(Family(key, tuple(tables), tuple(features), tuple(_raw_columns(key, tables, features))))
+        needed = _needed_columns(key, tables, features)
+        raw = tuple(column for column in needed if column not in COMPUTED_COLUMNS)
+        families.append(Family(key, tuple(tables), tuple(features), raw, tuple(name for name in COMPUTED_COLUMNS if name in needed)))
     return Layout(definitions, tuple(families))
 
 
@@ -176,8 +187,8 @@ def additives_of(declared: Aggregated) -> tuple[Additive, ...]:
     return ()
 
 
-def _raw_columns(key: str, tables: Iterable[PartialTable], features: Iterable[Feature]) -> Iterator[str]:
-    """The columns that a family's rows need, computed ones aside."""
+def _needed_columns(key: str, tables: Iterable[PartialTable], features: Iterable[Feature]) -> dict[str, None]:
+    """The columns that a family's tables and sessions read."""
     needed: dict[str, None] = dict.fromkeys([*ALWAYS_READ, key])
     for table in tables:
         needed |= dict.fromkeys(table.keys)
@@ -188,7 +199,7 @@ def _raw_columns(key: str, tables: Iterable[PartialTable], features: Iterable[Fe
         for filter_ in (getattr(declared, "event", None), getattr(declared, "of", None)):
             if filter_ is not None:
                 needed |= dict.fromkeys(test.column for test in filter_.where)
-    return (column for column in needed if column not in COMPUTED_COLUMNS)
+    return needed
 
 
 def value_type_of(definitions: Definitions, column: str) -> ValueType:

@@ -82,7 +82,7 @@ def day_partials(definitions: Definitions, table: PartialTable, rows: pa.Table) 
         table: what is summed.
         rows: of `family_rows`.
     """
-    rows = _with_computed(rows, table.keys)
+    rows = _with_computed(rows, table.read_columns)
     encodings = [encoded([rows[key]]) for key in table.keys]
     (code,) = combined([codes for codes, _ in encodings])
     values = additive_values(rows, table.additives)

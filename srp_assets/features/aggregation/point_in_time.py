@@ -17,7 +17,6 @@ from srp_assets.features.aggregation.rows import ARROW_TYPES, with_calendar
 from srp_assets.features.aggregation.sessions import session_features
 from srp_assets.features.aggregation.sums import Inputs, newest_features, summed_features
 from srp_assets.features.aggregation.walk import Asked, Timed, walk_of
-from srp_assets.features.declaration.columns import COMPUTED_COLUMNS
 from srp_assets.features.declaration.definitions import Definitions, Feature
 from srp_assets.features.declaration.model import Last
 from srp_assets.features.times import Clock
@@ -40,8 +39,7 @@ def family_features(
         A column for each feature, null where nothing counts, in the order of the requests.
     """
     asked = Asked.of(requests)
-    keys = {key for table in family.tables for key in table.keys}
-    rows = with_calendar(rows, "event_time", [key for key in COMPUTED_COLUMNS if key in keys])
+    rows = with_calendar(rows, "event_time", family.computed_columns)
     timed = Timed.of(rows, clock)
     of_session = [feature for feature in family.features if feature.is_of_session]
     found = session_features(asked, timed, of_session)
