@@ -12,6 +12,7 @@ os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
 
 import great_expectations as gx
 from great_expectations.core.expectation_validation_result import ExpectationValidationResult
+from great_expectations.core.result_format import ResultFormat
 from great_expectations.core.run_identifier import RunIdentifier
 from great_expectations.data_context.types.base import ProgressBarsConfig
 from great_expectations.expectations.expectation import Expectation
@@ -37,8 +38,14 @@ def validate(frame: Any, expectations: Sequence[Expectation], engine: Literal["s
         ExpectationCrashed: if an expectation could not be evaluated.
     """
     context = gx.get_context(mode="ephemeral")
-    results = _batch_definition(context, engine).get_batch(batch_parameters={"dataframe": frame})
-    return _report(results.validate(gx.ExpectationSuite("suite", expectations=list(expectations))).results)
+    batch = _batch_definition(context, engine).get_batch(batch_parameters={"dataframe": frame})
+    of_rows = [expectation for expectation in expectations if hasattr(expectation, "map_metric")]
+    others = [expectation for expectation in expectations if not hasattr(expectation, "map_metric")]
+    # Whether rows hold what is expected of each is one query for all of them; which of their values do not is one more query for each.
+    results = _results(batch, of_rows, ResultFormat.BOOLEAN_ONLY)
+    if not all(result.success for result in results):
+        results = _results(batch, of_rows, ResultFormat.SUMMARY)
+    return _report([*results, *_results(batch, others, ResultFormat.SUMMARY)])
 
 
 def validate_with_documents(
@@ -79,6 +86,12 @@ def _batch_definition(context: Any, engine: Literal["spark", "pandas"]) -> Any:
     return source.add_dataframe_asset("frame").add_batch_definition_whole_dataframe("all")
 
 
+def _results(batch: Any, expectations: list[Expectation], result_format: ResultFormat) -> list[ExpectationValidationResult]:
+    if not expectations:
+        return []
+    return list(batch.validate(gx.ExpectationSuite("suite", expectations=expectations), result_format=result_format).results)
+
+
 def _report(results: Sequence[ExpectationValidationResult]) -> Report:
     crashed = [f"{_title(result)}: {message}" for result in results for message in _crashes(result)]
     if crashed:
@@ -103,6 +116,7 @@ def _title(result: ExpectationValidationResult) -> str:
 
 
 def _outcome(result: ExpectationValidationResult) -> Outcome:
-    found = {name: result.result[name] for name in REPORTED if result.result.get(name) not in (None, [])}
+    details = result.result or {}
+    found = {name: details[name] for name in REPORTED if details.get(name) not in (None, [])}
     severity: Any = result.expectation_config.severity if result.expectation_config else None
     return Outcome(_title(result), bool(result.success), getattr(severity, "value", severity) or "critical", found)

@@ -85,6 +85,12 @@ def test_planted_dirt_is_found(spark: "SparkSession", column: str, values: list[
     assert result.severity == dg.AssetCheckSeverity.ERROR
 
 
+def test_the_values_that_break_an_expectation_are_shown(spark: "SparkSession") -> None:
+    """They are looked for only where one is broken."""
+    (outcome,) = report_on(spark, pa.table(CLEAN | {"risk": ["low", "middling", None]})).failed
+    assert (outcome.found["unexpected_count"], outcome.found["partial_unexpected_list"]) == (1, ["middling"])
+
+
 def test_missing_column_raises(spark: "SparkSession") -> None:
     """A suite that names a column which is not there is a mistake, not bad data."""
     from expectations.validation import ExpectationCrashed
