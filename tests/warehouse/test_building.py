@@ -35,6 +35,9 @@ def comment(comment_id: int, day: datetime, **changes: Any) -> tuple[str, dict[s
     return "comment", row | changes
 
 
+EXAMPLE_COST = 50
+"""An example here is six histories, landed and built twice: it takes the place of this many cheap ones. At night there are twenty."""
+
 JANUARY, FEBRUARY, MARCH = (datetime(2024, month, 5, tzinfo=UTC) for month in (1, 2, 3))
 
 
@@ -59,7 +62,7 @@ def histories(draw: st.DrawFn, catalogue: Catalogue, *, count: int = 6) -> list[
 
 @pytest.mark.parametrize("catalogue", CATALOGUES.values(), ids=list(CATALOGUES))
 @given(data=st.data())
-@hypothesis_settings(max_examples=2)
+@hypothesis_settings(max_examples=max(1, hypothesis_settings.default.max_examples // EXAMPLE_COST))
 def test_build_equals_the_reference(
     data: st.DataObject, catalogue: Catalogue, spark: "SparkSession", tmp_path_factory: pytest.TempPathFactory
 ) -> None:
