@@ -19,6 +19,9 @@ from srp_assets.evaluation.gate.keeping import keep_version, kept_version
 from srp_assets.models.candidates import VERSIONS_FILE
 from srp_assets.models.serving import load_ranker
 
+CHAMPION_MODEL = "ranker"
+"""Name of the registered model that has a champion."""
+
 CONTENDER_TAG = "contender"
 """The tag that names the configured model and version that an entry is of."""
 

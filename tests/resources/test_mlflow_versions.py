@@ -10,15 +10,16 @@ from sqlalchemy import Engine
 from resources.mlflow import MODEL_PATH, Tracking
 from resources.mlflow_versions import RegisteredVersions
 from resources.registry_database import open_registry
+from srp_assets.cli_common import ERROR
 from srp_assets.errors import Conflict, InvalidInput, NotFound
 from srp_assets.evaluation.comparing import compare, data_of
 from srp_assets.evaluation.evaluating import EvaluationOptions
 from srp_assets.evaluation.gate.decision import Answer, Decision
 from srp_assets.evaluation.gate.keeping import gathered, judge, keep_record, keep_version
 from srp_assets.evaluation.gate.options import GateOptions
-from srp_assets.evaluation.gate.promotion import keep_decision, kept_decision, promote, rollback
+from srp_assets.evaluation.gate.promotion import keep_decision, kept_decision, promote
 from srp_assets.evaluation.metrics.measuring import MetricOptions
-from srp_assets.evaluation.registered import enter, load_version
+from srp_assets.evaluation.registered import CHAMPION_MODEL, enter, load_version
 from srp_assets.models.candidates import VERSIONS_FILE
 from srp_assets.models.config.document import ModelDocument
 from srp_assets.models.config.resolving import resolve_inputs
@@ -27,6 +28,7 @@ from srp_assets.models.serving import save_ranker
 from srp_assets.settings import Settings
 from srp_assets.training.reader import SetReader
 from srp_assets.warehouse.storage import Storage
+from support.command_line import srp
 from support.gate_evidence import NOW, interval, parity, proof, quality, replayed, version
 from support.training_sets import SCHEMA, set_table, written_sets
 
@@ -53,33 +55,6 @@ def registered(tracking: Tracking, registry: Engine, name: str, count: int) -> R
     for _ in range(count):
         tracking.register(name, run.run_id, {})
     return RegisteredVersions(tracking, registry, name)
-
-
-def test_a_candidate_is_promoted_and_rolled_back(tracking: Tracking, registry: Engine) -> None:
-    versions = registered(tracking, registry, "ranker", 2)
-    assert versions.version_of("champion") is None
-    for number in ("1", "2"):
-        keep_version(versions, version(number))
-    versions.move("champion", "1")
-    keep_record(versions, quality())
-    keep_record(versions, replayed())
-
-    def outcome() -> str:
-        evidence = gathered(versions, "2", parity=parity(), quality_data="rows", replay_data="rows")
-        assert evidence.quality == quality()
-        return judge(versions, evidence, GateOptions(), NOW).outcome
-
-    assert outcome() == "challenger"
-    assert versions.version_of("challenger") == "2"
-    assert outcome() == "champion"
-    assert {alias: versions.version_of(alias) for alias in ("champion", "previous_champion", "challenger")} == {
-        "champion": "2", "previous_champion": "1", "challenger": None,
-    }  # fmt: skip
-    assert rollback(versions, "clicks fell", NOW) == "1"
-    assert versions.version_of("champion") == "1"
-    refused = kept_decision(versions, "2")
-    assert refused is not None
-    assert refused.reasons == ("rollback: rolled back: clicks fell",)
 
 
 def test_records_are_of_their_version_and_cannot_be_changed(tracking: Tracking, registry: Engine, tmp_path: Path) -> None:
@@ -197,3 +172,43 @@ def test_what_does_not_say_what_it_was_made_of_is_not_entered(tracking: Tracking
     with pytest.raises(InvalidInput, match="vague has no version 9"):
         enter(versions, "vague", "9")
     assert tracking.versions("entrants") == []
+
+
+def test_people_see_approve_and_roll_back_by_command(
+    home: Settings, tracking: Tracking, registry: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SRP_HOME", str(home.home))
+    assert srp("models", "champion") == {"aliases": []}
+    assert srp("models", "rollback", "--reason", "none", code=ERROR)["error"]["code"] == "not_found"
+    versions = registered(tracking, registry, CHAMPION_MODEL, 2)
+    for number in ("1", "2"):
+        keep_version(versions, version(number))
+    versions.move("champion", "1")
+    too_good = quality(differences={"auc": interval(0.05), "gauc": interval(0.01), "log_loss": interval(0)})
+    keep_record(versions, too_good)
+    keep_record(versions, replayed())
+
+    def outcome() -> str:
+        evidence = gathered(versions, "2", parity=parity(), quality_data="rows", replay_data="rows")
+        assert evidence.quality == too_good
+        return judge(versions, evidence, GateOptions(), NOW).outcome
+
+    assert outcome() == "held"
+    checklist = srp("models", "approve", 2, "--comment", "sequences")["checklist"]
+    assert srp("models", "approve", 2, "--comment", "sequences", "--yes", "no", code=ERROR)["error"]["code"] == "invalid"
+    items = [part for item in checklist for part in ("--yes", item)]
+    some = srp("models", "approve", 2, "--comment", "sequences", "--by", "mara", *items[2:])
+    assert (some["missing"], some["quality"]) == (list(checklist)[:1], too_good.digest)
+    assert outcome() == "held"
+    assert srp("models", "approve", 2, "--comment", "sequences", "--by", "mara", *items)["missing"] == []
+    assert [outcome(), outcome()] == ["challenger", "champion"]
+    shown = {row["alias"]: row for row in srp("models", "champion")["aliases"]}
+    assert {alias: row["version"] for alias, row in shown.items()} == {"champion": "2", "previous_champion": "1"}
+    assert shown["champion"]["semantic_version"] == "1.2.0"
+    assert any("mara approved: sequences" in reason for reason in shown["champion"]["reasons"])
+    assert srp("models", "rollback", "--reason", "clicks fell") == {"champion": "1"}
+    assert [row["version"] for row in srp("models", "champion")["aliases"]] == ["1", "1"]
+    refused = kept_decision(versions, "2")
+    assert refused is not None
+    assert refused.reasons == ("rollback: rolled back: clicks fell",)
+    assert outcome() == "challenger"

@@ -22,6 +22,8 @@ from srp_assets.evaluation.gate.decision import Answer, Decision, Outcome
 
 Alias = Literal["champion", "previous_champion", "challenger"]
 
+ALIASES: tuple[Alias, ...] = ("champion", "previous_champion", "challenger")
+
 DECISION = "decision"
 """The kind of record as which a decision is kept."""
 
