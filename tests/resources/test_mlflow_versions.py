@@ -211,4 +211,4 @@ def test_people_see_approve_and_roll_back_by_command(
     refused = kept_decision(versions, "2")
     assert refused is not None
     assert refused.reasons == ("rollback: rolled back: clicks fell",)
-    assert outcome() == "challenger"
+    assert outcome() == "refused"

@@ -18,6 +18,7 @@ from srp_assets.evaluation.gate.evidence import (
     QualityRecord,
     Recorded,
     ReplayRecord,
+    RollbackRecord,
 )
 from srp_assets.evaluation.gate.options import GateOptions
 from srp_assets.evaluation.metrics.measuring import LOWER_IS_BETTER
@@ -49,6 +50,7 @@ class Evidence:
         replay_data: digest of that log as it stands now.
         approval: a person's word on a gain that is too good.
         experiment: the verdict of an online experiment.
+        rollback: that it was rolled back, if it was.
     """
 
     candidate: ModelVersion
@@ -60,6 +62,7 @@ class Evidence:
     replay_data: str | None = None
     approval: ApprovalRecord | None = None
     experiment: ExperimentRecord | None = None
+    rollback: RollbackRecord | None = None
 
 
 def parity_check(evidence: Evidence, options: GateOptions) -> Check:
@@ -170,6 +173,9 @@ def foreign(record: Recorded, evidence: Evidence, data: str | None, options: Gat
         return f"is of {record.model} {record.version}, not of {candidate.model} {candidate.version}"
     if record.champion != champion:
         return f"is against {_named(record.champion)}, and the champion is {_named(champion)}"
+    rollback = evidence.rollback
+    if rollback is not None and record.recorded_at <= rollback.rolled_back_at:
+        return f"is older than its rollback of {rollback.rolled_back_at:%Y-%m-%d %H:%M} ({rollback.reason})"
     if data is None:
         return f"is of {record.first} to {record.last}, of which no data is there now"
     if record.data != data:

@@ -151,6 +151,15 @@ class ReplayRecord(Recorded):
     warnings: tuple[str, ...]
 
 
+class RollbackRecord(Strict):
+    """That a version was champion and had to leave: what was recorded of it before counts no more."""
+
+    model: str
+    version: str
+    reason: str
+    rolled_back_at: AwareDatetime
+
+
 class ExperimentRecord(Recorded):
     """The verdict of an online experiment (A/B) of the candidate against the champion."""
 

@@ -17,9 +17,10 @@ from srp_assets.evaluation.gate.evidence import (
     QualityRecord,
     Recorded,
     ReplayRecord,
+    RollbackRecord,
 )
 from srp_assets.evaluation.gate.options import GateOptions
-from srp_assets.evaluation.gate.promotion import ModelVersions, challenge, keep_decision, kept_decision, promote, step_down
+from srp_assets.evaluation.gate.promotion import ROLLBACK, ModelVersions, challenge, keep_decision, kept_decision, promote, step_down
 from srp_assets.online.parity.evidence import ParityEvidence
 from srp_assets.warehouse.catalogue import Strict
 
@@ -100,6 +101,7 @@ def gathered(
         replay_data=replay_data,
         approval=_read(versions, version, "approval", ApprovalRecord),
         experiment=_read(versions, version, "experiment", ExperimentRecord),
+        rollback=_read(versions, version, ROLLBACK, RollbackRecord),
     )
 
 

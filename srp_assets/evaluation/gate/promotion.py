@@ -7,8 +7,8 @@ The steps follow from the aliases as they are, not from what a process remembers
 3. `challenger` is taken away from the new champion.
 
 Only a version on which a decision is kept that says `champion`, against the very champion of now, is ever moved up. A rollback is one move,
-of `champion` to `previous_champion`; before it, the version that leaves is marked as refused, so that its old decision does not bring it
-back behind somebody's back.
+of `champion` to `previous_champion`; before it, the version that leaves is marked as refused and rolled back, so that neither its old
+decision nor its old evidence brings it back behind somebody's back.
 """
 
 from contextlib import AbstractContextManager
@@ -19,6 +19,7 @@ from pydantic import ValidationError
 
 from srp_assets.errors import Conflict, InvalidInput, NotFound
 from srp_assets.evaluation.gate.decision import Answer, Decision, Outcome
+from srp_assets.evaluation.gate.evidence import RollbackRecord
 
 Alias = Literal["champion", "previous_champion", "challenger"]
 
@@ -26,6 +27,9 @@ ALIASES: tuple[Alias, ...] = ("champion", "previous_champion", "challenger")
 
 DECISION = "decision"
 """The kind of record as which a decision is kept."""
+
+ROLLBACK = "rollback"
+"""The kind of record that says that a version was rolled back."""
 
 
 class ModelVersions(Protocol):
@@ -148,6 +152,8 @@ def rollback(versions: ModelVersions, reason: str, now: datetime) -> str:
                 model=versions.model, version=champion, champion=previous, outcome="refused", answers=(answer,), records={}, decided_at=now
             )
             keep_decision(versions, decision)
+            record = RollbackRecord(model=versions.model, version=champion, reason=reason, rolled_back_at=now)
+            versions.keep(champion, ROLLBACK, record.model_dump_json())
         versions.move("champion", previous)
         return previous
 

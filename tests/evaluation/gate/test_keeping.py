@@ -10,7 +10,7 @@ from srp_assets.evaluation.gate.checks import Evidence
 from srp_assets.evaluation.gate.evidence import LEAK_CHECKLIST
 from srp_assets.evaluation.gate.keeping import approve, gathered, judge, keep_record, keep_version, kept_version
 from srp_assets.evaluation.gate.options import GateOptions
-from srp_assets.evaluation.gate.promotion import kept_decision
+from srp_assets.evaluation.gate.promotion import kept_decision, rollback
 from support.gate_evidence import GOOD, NOW, experiment, interval, parity, quality, replayed, version
 from support.model_versions import Killed, VersionsInMemory
 
@@ -64,6 +64,20 @@ def test_a_promotion_that_died_is_ended_by_the_next_look_at_it(versions: Version
     assert decision.outcome == "champion"
     assert versions.aliases == {"champion": "2", "previous_champion": "1"}
     assert kept_decision(versions, "2") == decision
+
+
+def test_what_was_rolled_back_must_be_judged_anew(versions: VersionsInMemory) -> None:
+    for _ in range(2):
+        judge(versions, evidence_of(versions), OPTIONS, NOW)
+    assert rollback(versions, "clicks fell", NOW) == "1"
+    for _ in range(2):
+        decision = judge(versions, evidence_of(versions), OPTIONS, NOW + timedelta(hours=1))
+        assert decision.outcome == "refused"
+        assert any("older than its rollback of 2024-03-20 12:00 (clicks fell)" in reason for reason in decision.reasons)
+    keep_record(versions, quality(recorded_at=NOW + timedelta(hours=2)))
+    assert judge(versions, evidence_of(versions), OPTIONS, NOW + timedelta(hours=3)).outcome == "refused"
+    keep_record(versions, replayed(recorded_at=NOW + timedelta(hours=2)))
+    assert judge(versions, evidence_of(versions), OPTIONS, NOW + timedelta(hours=3)).outcome == "challenger"
 
 
 def test_a_challenger_that_is_refused_is_challenger_no_more(versions: VersionsInMemory) -> None:
