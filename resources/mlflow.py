@@ -6,6 +6,7 @@ client of its own, never through MLflow's state of the process, so that two home
 
 import json
 import logging
+import os
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -36,12 +37,13 @@ BATCH = 100
 
 def mlflow_module() -> Any:
     """MLflow, imported when it is needed: it takes three seconds, and says something about type hints of its own."""
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import mlflow
         import mlflow.pyfunc
-    # Every new SQLite file would tell of each of its migrations.
-    for name in ("mlflow.store.db.utils", "alembic", "alembic.runtime.migration"):
+    # Every new SQLite file would tell of each of its migrations, and every model of its example.
+    for name in ("mlflow.store.db.utils", "alembic", "alembic.runtime.migration", "mlflow.pyfunc"):
         logging.getLogger(name).setLevel(logging.WARNING)
     return mlflow
 
