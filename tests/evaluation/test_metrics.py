@@ -335,3 +335,11 @@ def test_resamples_of_a_norm_are_distances_in_the_bins_of_all_rows(many: tuple[p
         assert measured.resamples["ece"][resample] == pytest.approx(distance)
     estimate = measured.estimates()["ece"]
     assert estimate.high - estimate.value == pytest.approx(np.quantile(measured.resamples["ece"], 0.95))
+
+
+def test_without_rows_nothing_is_known() -> None:
+    table = table_of([{"unit": 0, "request": 0, "score": 0, "label": True, "weight": 1, "amount": 0, "given_away": 0}]).slice(1)
+    found = measure(scored_rows(table, np.zeros(0), "clicked", amount="order_amount", given_away="coupon_amount"), FEW)
+    assert (found.rows, found.units, found.bins) == (0, 0, ())
+    assert all(math.isnan(value) for value in found.values.values())
+    assert all(estimate.as_list() == [None, None, None] for estimate in found.estimates().values())
