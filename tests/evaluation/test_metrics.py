@@ -280,7 +280,7 @@ def test_slices_are_the_metrics_of_their_rows_alone(many: tuple[pa.Table, np.nda
     rows = scored_rows(table, score, "clicked")
     seen_users, seen_items = {f"u{number}" for number in range(200)}, {f"i{number}" for number in range(80)}
     divided = dimensions(table, seen_users, seen_items)
-    assert divided["market"].names == ("de", "fr", "unknown", "us")
+    assert divided["market"].names == ("de", "fr", "us", "unknown")
     assert divided["position"].names == tuple(str(place) for place in range(1, 11))
     assert divided["day"].names == ("2024-03-01", "2024-03-02", "2024-03-03")
     assert divided["user"].names == ("known", "new", "unknown")

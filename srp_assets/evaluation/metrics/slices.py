@@ -39,8 +39,8 @@ def dimensions(table: pa.Table, seen_users: Collection[str], seen_items: Collect
         "page": table.column("page"),
         "user": _new_or_known(table.column("user_id"), seen_users),
         "item": _new_or_known(table.column("item_id"), seen_items),
-        "position": table.column("position").cast(pa.string()),
-        "day": pc.strftime(table.column("event_time"), "%Y-%m-%d"),
+        "position": table.column("position"),
+        "day": table.column("event_time").cast(pa.date32()),
     }
     return {name: _dimension(column) for name, column in columns.items()}
 
@@ -61,7 +61,10 @@ def _new_or_known(column: pa.ChunkedArray, seen: Collection[str]) -> pa.ChunkedA
 
 
 def _dimension(column: pa.ChunkedArray) -> Dimension:
-    filled = pc.fill_null(column, UNKNOWN)
-    names = pc.unique(filled).to_pylist()
-    ordered = sorted(names, key=lambda name: (not name.isdigit(), int(name) if name.isdigit() else 0, name))
-    return Dimension(np.asarray(pc.index_in(filled, pa.array(ordered, pa.string())).to_numpy(), np.int32), tuple(ordered))
+    """The parts in order of their values; rows without one come last."""
+    found = pc.unique(column)
+    known = pc.drop_null(found)
+    ordered = known.take(pc.sort_indices(known))
+    part = pc.index_in(column, ordered, skip_nulls=True)
+    names = ordered.cast(pa.string()).to_pylist() + ([UNKNOWN] if found.null_count else [])
+    return Dimension(np.asarray(pc.fill_null(part, len(ordered)).to_numpy(), np.int32), tuple(names))
