@@ -12,17 +12,17 @@ from importlib.util import find_spec
 from pathlib import Path
 from tempfile import gettempdir
 from time import monotonic, sleep
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import redis
 from filelock import FileLock, Timeout
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from resources.home import home_folder
 from resources.strict import StrictResource
 from srp_assets.errors import Unavailable
 from srp_assets.settings import Settings
+
+if TYPE_CHECKING:
+    import redis
 
 START_SECONDS = 30
 """The server is up in a tenth of a second; reading a large store takes it longer."""
@@ -84,6 +84,8 @@ def start(settings: Settings) -> StoreState:
 
 def status(settings: Settings) -> StoreState | None:
     """The Redis of these settings, if it answers."""
+    import redis
+
     try:
         with _client(settings, 2.0) as client:
             info: dict[str, Any] = client.info()
@@ -102,6 +104,11 @@ def stop(settings: Settings) -> bool:
 
 
 def _client(settings: Settings, seconds: float) -> "redis.Redis":
+    # 0.3 s of imports that only those who use the store pay.
+    import redis
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
+
     options: dict[str, Any] = {"socket_timeout": seconds, "socket_connect_timeout": seconds, "retry": Retry(NoBackoff(), 0)}
     if settings.redis_password is not None:
         options["password"] = settings.redis_password.get_secret_value()

@@ -15,13 +15,14 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
-
-import redis
 
 from srp_assets.errors import Conflict, Unavailable
 from srp_assets.online.records.digests import digest_of
+
+if TYPE_CHECKING:
+    import redis
 
 POINTER = "srp:current"
 
@@ -318,6 +319,9 @@ def seen_key(event_id: str, epoch: int) -> tuple[str, int]:
 @contextmanager
 def _reported() -> Iterator[None]:
     """Says in the product's words what went wrong with Redis; the address may hold a password and is not repeated."""
+    # 0.3 s of imports that only those who have a client pay.
+    import redis
+
     try:
         yield
     except redis.ResponseError as error:
