@@ -218,9 +218,11 @@ def open_bandit(folder: Path, campaign: str) -> tuple[Replay, float]:
 @pytest.mark.parametrize("campaign", ["all", "men", "women"])
 def test_the_value_of_random_traffic_is_found_in_the_log_of_another_policy(shared_data: Path, campaign: str) -> None:
     report, click_rate = open_bandit(shared_data / "open_bandit", campaign)
-    interval = report.values["snips"].normal
-    assert interval.low <= click_rate <= interval.high
-    assert interval.value != click_rate
+    for name, value in report.values.items():
+        assert value.bootstrap.low <= click_rate <= value.bootstrap.high, name
+        assert value.bootstrap.value != click_rate
+    # Clicks are rare and weights skewed: a symmetric interval is right for the least skewed estimator alone.
+    assert report.values["snips"].normal.low <= click_rate <= report.values["snips"].normal.high
     assert 1 < report.diagnostics.effective_rows < 1_000
 
 

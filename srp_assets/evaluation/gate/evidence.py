@@ -257,7 +257,10 @@ def replay_record(
     found: Replay,
     estimator: str,
 ) -> ReplayRecord:
-    """The record of a replay by one of its estimators; the other arguments are those of the record."""
+    """The record of a replay by one of its estimators, with the intervals of resamples: rare rewards under large weights are skewed.
+
+    The other arguments are those of the record.
+    """
     against = found.champion_gains.get(estimator)
     return ReplayRecord(
         model=candidate.model,
@@ -268,9 +271,9 @@ def replay_record(
         data=found.digest,
         recorded_at=recorded_at,
         estimator=estimator,
-        value=Interval.of(found.values[estimator].normal),
-        gain=Interval.of(found.gains[estimator].normal),
-        champion_gain=Interval.of(against.normal) if against else None,
+        value=Interval.of(found.values[estimator].bootstrap),
+        gain=Interval.of(found.gains[estimator].bootstrap),
+        champion_gain=Interval.of(against.bootstrap) if against else None,
         effective_rows=found.diagnostics.effective_rows,
         warnings=found.diagnostics.warnings,
     )

@@ -65,9 +65,9 @@ def test_a_record_of_replay_says_what_was_estimated() -> None:
     assert ReplayRecord.model_validate_json(record.model_dump_json()) == record
     assert record.data == found.digest
     assert record.value.value == found.values["dr"].normal.value
-    assert record.gain.high == found.gains["dr"].normal.high
+    assert record.gain.high == found.gains["dr"].bootstrap.high
     assert record.champion_gain is not None
-    assert record.champion_gain.low == found.champion_gains["dr"].normal.low
+    assert record.champion_gain.low == found.champion_gains["dr"].bootstrap.low
     assert record.effective_rows == found.diagnostics.effective_rows
     alone = replay_record(CANDIDATE, None, days=DAYS, recorded_at=NOW, found=replay(mine, options), estimator="dr")
     assert alone.champion_gain is None
