@@ -28,7 +28,7 @@ for of_gate in (champion, approve, rollback):
 
 @models_command.command("train")
 @click.argument("names", metavar="NAME...", nargs=-1)
-@click.option("--day", type=DAY, help="The newest day, by which the model is judged; the newest training set by default.")
+@click.option("--day", type=DAY, help="The newest day, by which the model is judged; the newest whole one by default.")
 @json_option
 def train(names: tuple[str, ...], day: datetime | None, as_json: bool) -> int:
     """Train the models NAME (all configured ones, if none is given) through Dagster on this home, and register them as candidates."""
@@ -57,7 +57,7 @@ def list_models(names: tuple[str, ...], as_json: bool) -> int:
 
 @models_command.command("tune")
 @click.argument("name")
-@click.option("--day", type=DAY, help="The newest day, by which models are judged; the newest training set by default.")
+@click.option("--day", type=DAY, help="The newest day, by which models are judged; the newest whole one by default.")
 @click.option("--trials", type=click.IntRange(min=1), default=12, show_default=True, help="Trainings of each stage.")
 @click.option("--minutes", type=click.FloatRange(min=0), help="Stop after so long; the same command goes on then.")
 @json_option
@@ -101,18 +101,19 @@ def tune(name: str, day: datetime | None, trials: int, minutes: float | None, as
 
 
 def newest_day(home: Home) -> str:
-    """The newest day of the training sets.
+    """The newest day of the training sets that is whole.
 
     Raises:
         NotFound: if there is none.
     """
     from srp_assets.training.registry import current_sets
+    from srp_assets.training.splits import newest_whole_day
 
     with home.engine.connect() as connection:
-        days = [day for day, build in current_sets(connection, home_training(home).identity).items() if build.rows]
-    if not days:
+        day = newest_whole_day({day: build.rows for day, build in current_sets(connection, home_training(home).identity).items()})
+    if day is None:
         raise NotFound("no training set is built", where="training/sets", remedy="srp training build")
-    return max(days)
+    return day
 
 
 def versions_of(home: Home, name: str) -> list[dict[str, Any]]:

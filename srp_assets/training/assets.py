@@ -27,6 +27,7 @@ from srp_assets.training.inputs import SetOptions
 from srp_assets.training.leak_test import leaks_of_day
 from srp_assets.training.leaks import SHIFT
 from srp_assets.training.registry import SetBuild, current_sets, sets_of_run
+from srp_assets.training.splits import newest_whole_day
 from srp_assets.warehouse.catalogue import Catalogue
 from srp_assets.warehouse.storage import Storage
 
@@ -153,13 +154,12 @@ def training_checks(places: TrainingPlaces) -> list[dg.AssetChecksDefinition]:
 
     @dg.asset_check(asset=SETS, name="no_leaks", blocking=True, pool=SPARK_POOL)
     def no_leaks(context: dg.AssetCheckExecutionContext, registry: RegistryResource, spark: SparkResource) -> dg.AssetCheckResult:
-        """On the newest day that the run built, every feature tells labels about as well when it is taken some time earlier."""
+        """On the newest whole day that the run built, every feature tells labels about as well when it is taken some time earlier."""
         with registry.engine.connect() as connection:
             days = sets_of_run(connection, context.run.run_id) or current_sets(connection, places.identity)
-        with_rows = [day for day, build in days.items() if build.rows]
-        if not with_rows:
+        day = newest_whole_day({day: build.rows for day, build in days.items()})
+        if day is None:
             return dg.AssetCheckResult(passed=bool(days), metadata={"reason": "there are no rows to look at"})
-        day = max(with_rows)
         found = leaks_of_day(spark.session(), registry.engine, places, day)
         lines = [
             f"| {one.feature} | {one.label} | {one.strength:.3f} | {one.earlier:.3f} | {one.limit:.3f} |" for one in found[:SHOWN_FINDINGS]

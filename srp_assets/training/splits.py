@@ -4,9 +4,10 @@ A label may come `label_days` after its impression. Training on the day before t
 gap of that many days lies between; without it a model is judged by what it has seen.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from statistics import median
 
 from srp_assets.errors import InvalidInput
 
@@ -50,3 +51,15 @@ def time_split(days: Sequence[str], validation_days: int, gap_days: int, train_d
             remedy="build more days, or choose a shorter gap",
         )
     return TimeSplit(tuple(train), tuple(gap), tuple(validation))
+
+
+def newest_whole_day(rows: Mapping[str, int]) -> str | None:
+    """The newest day that is worth a look; None without rows.
+
+    One with less than half the rows of a usual day is still coming, or has only what the day before left after midnight.
+
+    Args:
+        rows: of each day.
+    """
+    counts = [count for count in rows.values() if count]
+    return max(day for day, count in rows.items() if count and count >= median(counts) / 2) if counts else None

@@ -18,7 +18,7 @@ from srp_assets.training.reference import (
     naive_weights,
 )
 from srp_assets.training.sampling import kept_rows, recalibrated, uniform_of_ids
-from srp_assets.training.splits import time_split
+from srp_assets.training.splits import newest_whole_day, time_split
 from srp_assets.training.weights import effective_rows, weight_rule
 
 ROWS = st.lists(st.tuples(st.none() | st.floats(0.001, 1), st.integers(1, 6), st.booleans()), min_size=1, max_size=30)
@@ -140,3 +140,10 @@ def test_a_split_may_train_on_some_days_alone() -> None:
     split = time_split(days, 2, 3, train_days=5)
     assert split.train == tuple(days[10:15])
     assert split.gap == tuple(days[15:18])
+
+
+def test_a_day_with_few_rows_is_not_looked_at() -> None:
+    assert newest_whole_day({"2024-03-01": 900, "2024-03-02": 1_000, "2024-03-03": 20, "2024-03-04": 0}) == "2024-03-02"
+    assert newest_whole_day({"2024-03-01": 3}) == "2024-03-01"
+    assert newest_whole_day({"2024-03-01": 0}) is None
+    assert newest_whole_day({}) is None
