@@ -73,6 +73,7 @@ def train(
     from srp_assets.models.deep.ranker import DeepRanker
     from srp_assets.models.deep.training.incremental import update
     from srp_assets.models.deep.training.reading import RowFiles
+    from srp_assets.models.deep.training.together import SharedTraining, train_in_processes
     from srp_assets.models.deep.training.trainer import Training
 
     def files(reader: SetReader) -> RowFiles:
@@ -83,7 +84,10 @@ def train(
         progress(f"training {document.name}", 0, 0)
     if isinstance(start, DeepRanker):
         return update(start, files(days), folder=scratch)
-    trained = Training(document, files(days), files(validation) if validation else None, folder=scratch).run()
+    judged_by = files(validation) if validation else None
+    if document.training.processes > 1:
+        return train_in_processes(SharedTraining(document, files(days), judged_by, scratch), document.training.processes)
+    trained = Training(document, files(days), judged_by, folder=scratch).run()
     return DeepRanker(document, trained.encoder, trained.model)
 
 

@@ -58,6 +58,7 @@ class Training(Strict):
     mixed_row_groups: int = Field(8, ge=1, le=256, description="row groups, of different days where there are, that are shuffled together")
     memory_rows: int = Field(2_000_000, ge=0, description="encoded rows of a set that are kept in memory after the first epoch")
     fit_rows: int = Field(500_000, ge=1, description="rows, spread over all files, by which vocabularies and normalisation are fitted")
+    processes: int = Field(1, ge=1, le=1024, description="processes of this machine that train together, each with its share of a batch")
     seed: int = Field(1, ge=0, le=2**31)
 
 

@@ -18,9 +18,15 @@ QUICK = ("custom",)
 """Made of all layers but the recurrent one; an export takes seconds."""
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=() if name in QUICK else pytest.mark.nightly) for name in ARCHITECTURES])
-def test_an_exported_model_answers_the_same(name: str, tmp_path: Path) -> None:
-    document = document_of(ARCHITECTURES[name])
+NAMES = [pytest.param(name, marks=() if name in QUICK else pytest.mark.nightly) for name in ARCHITECTURES]
+
+
+@pytest.mark.parametrize("inputs", ["all", pytest.param("ids", marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("name", NAMES)
+def test_an_exported_model_answers_the_same(name: str, inputs: str, tmp_path: Path) -> None:
+    looks = name in ("din", "dien", "custom")
+    ids = {"groups": {"ids": ["user_id", "item_id", "category"]}, **({} if looks else {"sequences": []})}
+    document = document_of(ARCHITECTURES[name], **(ids if inputs == "ids" else {}))
     rows = rows_of(60, 4)
     encoder = RowEncoder(document, fit_state(encoded_inputs(document), rows))
     model = build_model(document, encoder)

@@ -150,6 +150,19 @@ def test_dice_turns_at_the_mean_of_the_batch_and_at_the_running_one_when_serving
             share = sigmoid((inputs[row] - inputs.mean()) / math.sqrt(inputs.var() + 1e-8))
             wanted = share * inputs[row] + (1 - share) * values(layer.slope)[column] * inputs[row]
             assert found[row, column].item() == pytest.approx(wanted, rel=1e-9)
+    assert torch.autograd.gradcheck(layer, (x,))
+    found.sum().backward()
+    compiled = layer.slope.grad.clone()
+    numeric = []
+    for column in range(3):
+        with torch.no_grad():
+            moved = []
+            for step in (1e-6, -1e-6):
+                layer.slope[column] += step
+                moved.append(layer(x).sum().item())
+                layer.slope[column] -= step
+        numeric.append((moved[0] - moved[1]) / 2e-6)
+    assert compiled.tolist() == pytest.approx(numeric, rel=1e-6)
     layer.eval()
     running = layer.normalized
     share = 1 / (1 + np.exp(-(values(x) - values(running.running_mean)) / np.sqrt(values(running.running_var) + 1e-8)))

@@ -9,11 +9,15 @@ import torch
 from torch import Tensor
 
 from srp_assets.errors import InvalidInput, Unavailable
-from srp_assets.models.deep.training import trainer
+from srp_assets.models.deep.ranker import DeepRanker
 from srp_assets.models.deep.training.reading import EncodedFiles, Order, RowFiles
 from srp_assets.models.deep.training.together import SharedTraining, train_in_processes
 from srp_assets.models.deep.training.trainer import Start, Trained, Training
-from support.training_rows import document_of, rows_of, write_days
+from srp_assets.models.training import train
+from srp_assets.training.reader import SetReader
+from srp_assets.training.schema import TrainingSchema
+from srp_assets.warehouse.storage import Storage
+from support.training_rows import VALUE_TYPES, document_of, rows_of, write_days
 
 DROPPED: dict[str, Any] = {"kind": "deepfm", "hidden": [8, 4], "dropout": 0.2}
 SETTINGS: dict[str, Any] = {"batch_rows": 32, "epochs": 3, "learning_rate": 0.02, "mixed_row_groups": 2, "memory_rows": 0, "patience": 5}
@@ -161,28 +165,30 @@ def test_a_gradient_limit_bounds_a_step(files: RowFiles) -> None:
     assert moved == pytest.approx(0.001, rel=1e-3)
 
 
-@pytest.fixture(scope="module")
-def shared(paths: list[str], tmp_path_factory: pytest.TempPathFactory) -> SharedTraining:
-    document = document_of({"kind": "deepfm", "hidden": [8, 4]}, training={**SETTINGS, "epochs": 2})
-    return SharedTraining(document, RowFiles(paths[:2]), RowFiles(paths[2:]), tmp_path_factory.mktemp("shared"))
+def test_two_processes_train_the_model_of_one(paths: list[str], tmp_path: Path) -> None:
+    def trained(processes: int) -> DeepRanker:
+        document = document_of({"kind": "deepfm", "hidden": [8, 4]}, training={**SETTINGS, "epochs": 2, "processes": processes})
+        folder = Path(paths[0]).parent.parent
+        by_day = {f"day={day}": (str(Path(path).relative_to(folder)),) for day, path in enumerate(paths)}
+        schema = TrainingSchema(("order",), VALUE_TYPES, {})
+        readers = [SetReader(Storage(str(folder)), schema, {day: by_day[day] for day in days}) for days in (list(by_day)[:2], ["day=2"])]
+        found = train(document, readers[0], readers[1], tmp_path / str(processes))
+        assert isinstance(found, DeepRanker)
+        return found
 
-
-def test_two_processes_train_the_model_of_one(shared: SharedTraining) -> None:
-    alone = Training(shared.document, shared.files, shared.validation).run()
-    together = train_in_processes(shared, 2)
-    found, wanted = together.model.state_dict(), weights_of(alone)
+    alone, together = trained(1), trained(2)
+    wanted, found = alone.model.state_dict(), together.model.state_dict()
     assert set(found) == set(wanted)
     for name, one in wanted.items():
         # Adam turns the rounding of a gradient near zero into a step of its own: weights agree to a fraction of one step.
         assert found[name].numpy() == pytest.approx(one.numpy(), abs=2e-3), name
     rows = rows_of(100, 77)
-    trained = trainer.score_encoded(alone.model, alone.encoder.encode(rows), shared.document, with_bias=False)[0]
-    assert together.score(rows)["clicked"] == pytest.approx(trained[:, 0], abs=1e-3)
+    assert together.score(rows)["clicked"] == pytest.approx(alone.score(rows)["clicked"], abs=1e-3)
 
 
 @pytest.mark.nightly
-def test_processes_that_fail_are_told(shared: SharedTraining, tmp_path: Path) -> None:
-    broken = SharedTraining(shared.document, RowFiles([str(tmp_path / "none.parquet")]), None, tmp_path)
+def test_processes_that_fail_are_told(tmp_path: Path) -> None:
+    broken = SharedTraining(document_of(DROPPED), RowFiles([str(tmp_path / "none.parquet")]), None, tmp_path)
     with pytest.raises(Unavailable, match="processes of a training ended with"):
         train_in_processes(broken, 2)
 

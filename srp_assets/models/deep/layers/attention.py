@@ -43,12 +43,14 @@ class CandidateAttention(nn.Module):
         from_candidate = functional.linear(candidate, of_candidate + of_difference, self.first.bias)  # (B, H)
         if behaviours.packed is None:
             keys = behaviours.with_padding()  # (B, L, W)
-            query, added = candidate.unsqueeze(1), from_candidate.unsqueeze(1)
+            products = candidate.unsqueeze(1) * keys
+            hidden = functional.linear(keys, of_behaviour - of_difference) + functional.linear(products, of_product)
+            hidden = hidden + from_candidate.unsqueeze(1)
         else:
             row_of = behaviours.row_of
             keys = behaviours.packed  # (elements, W)
-            query, added = candidate[row_of], from_candidate[row_of]
-        hidden = functional.linear(torch.cat([keys, query * keys], dim=-1), torch.cat([of_behaviour - of_difference, of_product], dim=1))
-        hidden = hidden + added
+            products = candidate.index_select(0, row_of) * keys
+            hidden = torch.addmm(from_candidate.index_select(0, row_of), keys, (of_behaviour - of_difference).t())
+            hidden = torch.addmm(hidden, products, of_product.t())
         weights = self.last(self.rest(self.activation(hidden.flatten(0, -2)))).view(hidden.shape[:-1])
         return behaviours.total(weights)

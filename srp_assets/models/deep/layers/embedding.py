@@ -94,22 +94,24 @@ class FieldEmbedding(nn.Module):
             rows_by_table.append(table(ids))  # (B, width, size + linear)
             column += width
         means = [self._mean_of_list(inputs.lists, place) for place in range(len(self.layout.lists))]  # each (B, size + linear)
-        vectors = [rows[..., :size] for rows, size in zip(rows_by_table, self.sizes, strict=True)]
+        # Split rather than sliced: the gradient of a split is put together in one piece.
+        parts = [rows.split([size, int(self.linear)], dim=-1) for rows, size in zip(rows_by_table, self.sizes, strict=True)]
+        vectors = [vector for vector, _ in parts]
         of_lists = [mean[:, : mean.shape[1] - self.linear] for mean in means]
         fields = None
         if len(self.sizes) == 1:
             fields = torch.cat([vectors[0], *[mean.unsqueeze(1) for mean in of_lists]], dim=1) if of_lists else vectors[0]
         flat = torch.cat([*[found.flatten(1) for found in vectors], *of_lists, inputs.numbers], dim=1)
         behaviours = tuple(self._behaviours(inputs, place, vectors) for place in range(len(self.layout.sequences)))
-        return Embedded(fields, flat, inputs.numbers, self._linear(inputs, rows_by_table, means), behaviours)
+        return Embedded(fields, flat, inputs.numbers, self._linear(inputs, [weights for _, weights in parts], means), behaviours)
 
-    def _linear(self, inputs: Inputs, rows_by_table: list[Tensor], means: list[Tensor]) -> Tensor:
+    def _linear(self, inputs: Inputs, weights: list[Tensor], means: list[Tensor]) -> Tensor:
         """The sum of the linear weights."""
         total = inputs.numbers.new_zeros(inputs.ids.shape[0], 1)
         if not self.linear:
             return total
-        for found in rows_by_table:
-            total = total + found[..., -1].sum(dim=1, keepdim=True)
+        for found in weights:
+            total = total + found.sum(dim=1)
         for mean in means:
             total = total + mean[:, -1:]
         return total if self.number_weights is None else total + inputs.numbers @ self.number_weights

@@ -79,6 +79,7 @@ class Trained:
         looks: at the validation rows, in order.
         rows: that it was trained on, repeated ones included.
         seconds: from the first row read to the last step, looks at validation rows not included; of this process since it began or resumed.
+        processor_seconds: the same in time of processors.
     """
 
     model: RankingModel
@@ -86,6 +87,7 @@ class Trained:
     looks: tuple[Look, ...]
     rows: int
     seconds: float
+    processor_seconds: float
 
 
 @dataclass(frozen=True)
@@ -146,14 +148,15 @@ class Training:
         self.row_optimizer = RowOptimizer(tables, self.settings.optimizer, self.settings.learning_rate, self.settings.embedding_decay)
         others = [parameter for name, parameter in self.model.named_parameters() if ".tables." not in name]
         make = OPTIMIZERS[self.settings.optimizer]
-        self.optimizer = make(others, lr=self.settings.learning_rate, weight_decay=self.settings.weight_decay)
+        # Fused: one pass over all weights instead of ten small operations for each layer.
+        self.optimizer = make(others, lr=self.settings.learning_rate, weight_decay=self.settings.weight_decay, fused=True)
         self.progress = Progress()
         self.best: dict[str, Tensor] | None = None
         self.folder = folder
         self.checkpoint_rows = checkpoint_rows
         groups = [(group.path.rsplit("/", 1)[-1], group.group, group.rows) for group in files.groups]
         self.digest = sha256(f"{document.digest} {groups} {together.processes} {in_order} {start is not None}".encode()).hexdigest()
-        self._looking_seconds = 0.0
+        self._looking_seconds = np.zeros(2)
 
     def run(self) -> Trained:
         """Trains until looks at the validation rows stop becoming better, or all epochs are over; resumes where a checkpoint is."""
@@ -162,14 +165,14 @@ class Training:
             self._resume()
             trained = self.together.wrap(self.model)
             trained.train()
-            begun = time.perf_counter()
+            begun = _now()
             while not self.progress.ended:
                 self._epoch(trained)
-            seconds = time.perf_counter() - begun - self._looking_seconds
+            seconds = _now() - begun - self._looking_seconds
         if self.best is not None:
             self.model.load_state_dict(self.best)
         self.model.to("cpu").eval()
-        return Trained(self.model, self.encoder, tuple(self.progress.looks), self.progress.rows, seconds)
+        return Trained(self.model, self.encoder, tuple(self.progress.looks), self.progress.rows, float(seconds[0]), float(seconds[1]))
 
     def step(self, trained: nn.Module, rows: Any, whole: int) -> Tensor:
         """One step on a batch.
@@ -224,7 +227,7 @@ class Training:
 
     def _look(self) -> None:
         """Looks at the validation rows, keeps the best weights, and decides whether to go on; writes a checkpoint."""
-        begun = time.perf_counter()
+        begun = _now()
         progress = self.progress
         progress.since_look = 0
         if self.validation is not None:
@@ -236,7 +239,7 @@ class Training:
                 self.best = {name: value.detach().cpu().clone() for name, value in self.model.state_dict().items()}
             progress.ended = progress.ended or progress.worse >= self.settings.patience
         self._keep()
-        self._looking_seconds += time.perf_counter() - begun
+        self._looking_seconds += _now() - begun
 
     def look_at(self, rows: EncodedFiles | None) -> Look:
         """The measures of the model as it is, on some rows, with what its bias tower knows of them."""
@@ -278,6 +281,11 @@ class Training:
         looks = [Look(**look) for look in found["progress"].pop("looks")]
         self.progress = Progress(**found["progress"], looks=looks)
         torch.set_rng_state(found["randoms"][self.together.rank])
+
+
+def _now() -> np.ndarray:
+    """Seconds of the clock, and of this process's work on processors."""
+    return np.array([time.perf_counter(), time.process_time()])
 
 
 def score_encoded(model: RankingModel, rows: Any, document: ModelDocument, *, with_bias: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
