@@ -84,7 +84,8 @@ def newest_versions(landed: DataFrame, entity: Entity) -> DataFrame:
     period. A tombstone stays only where it beats stored rows: it is counted, not written. Rows of the same unit and bucket lie in one
     partition, ordered as they are written.
     """
-    placed = landed.withColumn("_bucket", F.pmod(F.hash(quoted(entity.bucket_key)), F.lit(entity.buckets)))
+    # Columns are added by `select`: each `withColumn` and `drop` would have Spark analyze everything before it on its own.
+    placed = landed.select("*", F.pmod(F.hash(quoted(entity.bucket_key)), F.lit(entity.buckets)).alias("_bucket"))
     place = ["_unit", "_bucket"]
     key = [quoted(name) for name in entity.key]
     # Where the bucket follows from the key, rows brought to their bucket first are where the window needs them: one shuffle instead of two.
@@ -96,12 +97,12 @@ def newest_versions(landed: DataFrame, entity: Entity) -> DataFrame:
     newest_first = versions.orderBy(*updated, F.col("landed_at").desc(), F.col("row_hash").desc(), F.col("moved_to").asc_nulls_first())
     # In the same order as the rank, so that one pass over the window gives both.
     all_versions = newest_first.rowsBetween(Window.unboundedPreceding, Window.unboundedFollowing)
+    stored = F.count(F.when(F.col("moved_to").isNull(), F.lit(1))).over(all_versions)
+    kept = [quoted(name) for name in entity.columns] + ["landed_at", "moved_to", "_unit", "_bucket", "_stored"]
     newest = (
-        placed.withColumn("_stored", F.count(F.when(F.col("moved_to").isNull(), F.lit(1))).over(all_versions))
-        .withColumn("_rank", F.row_number().over(newest_first))
+        placed.select("*", stored.alias("_stored"), F.row_number().over(newest_first).alias("_rank"))
         .where((F.col("_rank") == 1) & (F.col("_stored") > 0))
-        .withColumn("_visible", visible_holds(entity))
-        .drop("_rank", "row_hash")
+        .select(*kept, visible_holds(entity).alias("_visible"))
     )
     if not one_shuffle:
         newest = newest.repartition(*place)

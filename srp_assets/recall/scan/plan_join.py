@@ -146,7 +146,8 @@ def reduced(
 
 def case_rows(recalled: Candidates, group: Group, key: Sequence[str], columns: Sequence[str]) -> DataFrame:
     """One row for each case: `_task` (the task's bit), `_product`, `_case` (the recalled row's key), its columns and its hits."""
-    hits = F.col("_hits") if "_hits" in recalled.frame.columns else F.array().cast("array<bigint>")
+    # Asking the frame for its columns would have Spark analyze all joins before it.
+    hits = F.col("_hits") if group.recall in group.ruled else F.array().cast("array<bigint>")
     return recalled.frame.select(
         F.explode(_tasks(len(group.tasks))).alias("_task"), "_product", F.struct(*key).alias("_case"), hits.alias("_hits"), *columns
     )
