@@ -57,3 +57,5 @@ def test_dagster_loads_the_workspace(settings: Settings) -> None:
     run = subprocess.run(command, cwd=PROJECT_ROOT, env=environment, capture_output=True, text=True, timeout=280, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
     assert "Validation successful for code location srp" in run.stdout + run.stderr
+    # Whoever starts the UI for the first time reads what Dagster says.
+    assert "BetaWarning" not in run.stdout + run.stderr
