@@ -15,7 +15,7 @@ SHIFT = timedelta(hours=1)
 """How much earlier: longer than a visit, so that what the visit itself brought is left out, and short against the windows of features."""
 
 LARGEST_LOSS = 0.1
-"""Area that an honest feature may lose: those of the running session lose at most 0.05 on the sample world."""
+"""Area that an honest feature may lose (an arbitrary bound): what the running session brought is honest, and gone an hour earlier."""
 
 STANDARD_ERRORS = 4.0
 """So many standard errors must the loss exceed, so that few rows accuse nobody."""
