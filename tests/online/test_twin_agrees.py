@@ -4,6 +4,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -48,13 +49,17 @@ def test_drawn_declarations_agree_with_the_reference(store: Store, generated: Lo
     assert differences(found, [as_online(definitions, row) for row in expected]) == []
 
 
-def test_reference_spark_and_online_agree(sample_features: Definitions, store: Store, storage: Storage, spark: "SparkSession") -> None:
-    generated = random_logs(Random(9), 150, 12)
-    requests = [{**request, "event_id": f"r{number}"} for number, request in enumerate(generated.requests)]
-    expected = [feature_values(sample_features, generated.events, request, generated.versions) for request in generated.requests]
-    assert differences(answers(sample_features, store, generated, Random(1)), [as_online(sample_features, row) for row in expected]) == []
-    inputs, layout = built(sample_features, storage, generated), layout_of(sample_features)
-    asked = requests_table(requests).append_column("event_id", pa.array([request["event_id"] for request in requests]))
+@pytest.mark.parametrize("name", ["small", pytest.param("sample_features", marks=pytest.mark.nightly)])
+def test_reference_spark_and_online_agree(
+    request: pytest.FixtureRequest, store: Store, storage: Storage, spark: "SparkSession", name: str
+) -> None:
+    definitions: Definitions = request.getfixturevalue(name)
+    generated = random_logs(Random(9), 60, 12)
+    requests = [{**row, "event_id": f"r{number}"} for number, row in enumerate(generated.requests)]
+    expected = [feature_values(definitions, generated.events, row, generated.versions) for row in generated.requests]
+    assert differences(answers(definitions, store, generated, Random(1)), [as_online(definitions, row) for row in expected]) == []
+    inputs, layout = built(definitions, storage, generated), layout_of(definitions)
+    asked = requests_table(requests).append_column("event_id", pa.array([row["event_id"] for row in requests]))
     frame = features_of_requests(spark.createDataFrame(asked), inputs.partials, layout, inputs.versions, inputs.buckets, "scratch")
-    rows = {row.pop("event_id"): row for row in frame.drop("as_of").toArrow().to_pylist()}
-    assert differences([rows[request["event_id"]] for request in requests], expected) == []
+    found = {row.pop("event_id"): row for row in frame.drop("as_of").toArrow().to_pylist()}
+    assert differences([found[row["event_id"]] for row in requests], expected) == []
