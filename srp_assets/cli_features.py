@@ -18,7 +18,7 @@ BUILT: tuple["Table", ...] = ("partials", "impressions")
 
 
 @click.command(
-    "features", epilog="The declarations are those of features.yaml beside the catalogue, or of the file that SRP_FEATURES names."
+    "features", epilog="The declarations are those of features.yaml beside logs.yaml, or of the file that SRP_FEATURES names."
 )
 @click.argument("name", required=False)
 @click.option("--build", is_flag=True, help="Build partial sums and the features of impressions wherever logs were built since.")
@@ -57,7 +57,7 @@ def features_command(name: str | None, build: bool, since: datetime | None, befo
 def _declarations() -> Path:
     declared = read_settings().feature_declarations
     if declared is None:
-        raise NotFound("this home declares no features", where="SRP_FEATURES", remedy="write features.yaml beside the catalogue")
+        raise NotFound("this home declares no features", where="SRP_FEATURES", remedy="write features.yaml beside logs.yaml")
     return declared
 
 

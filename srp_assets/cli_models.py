@@ -142,7 +142,7 @@ def _chosen(home: Home, names: tuple[str, ...]) -> "list[ModelDocument]":
     folder = home.settings.model_configurations
     documents = {} if folder is None else {found.name: found for found in load_models(folder, home_training(home))}
     if not documents:
-        raise NotFound("this home configures no models", where="SRP_MODELS", remedy="write a folder models beside the catalogue")
+        raise NotFound("this home configures no models", where="SRP_MODELS", remedy="write a folder models beside features.yaml")
     for name in names:
         if name not in documents:
             raise NotFound(f"there is no model {name!r}", where=str(folder), remedy=nearest(name, documents))

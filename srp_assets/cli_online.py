@@ -170,7 +170,7 @@ def _layout(home: Home) -> "RecordLayout":
 
     declared = home.settings.feature_declarations
     if declared is None:
-        raise NotFound("this home declares no features", where="SRP_FEATURES", remedy="write features.yaml beside the catalogue")
+        raise NotFound("this home declares no features", where="SRP_FEATURES", remedy="write features.yaml beside logs.yaml")
     return record_layout(layout_of(load_definitions(declared)))
 
 

@@ -23,7 +23,7 @@ class Settings(BaseSettings):
         PROJECT_ROOT / "examples" / "sample" / "catalogue.yaml", description="YAML file that declares products and entities"
     )
     features: Path | None = Field(
-        None, description="YAML file that declares features; `features.yaml` beside the catalogue if unset and there is one"
+        None, description="YAML file that declares features; `features.yaml` beside the file of logs if unset and there is one"
     )
     logs: Path | None = Field(None, description="YAML file that declares logs; `logs.yaml` beside the catalogue if unset and there is one")
     database_url: SecretStr | None = Field(
@@ -83,7 +83,7 @@ class Settings(BaseSettings):
     training_weight_limit: float = Field(20, ge=1, description="largest weight of a row of a training set before weights are normalised")
     training_window_days: int = Field(13, ge=0, description="days before its own by which a training set estimates examination")
     training_days: int = Field(90, ge=1, description="dates that a model is trained on, before the gap for late labels")
-    models: Path | None = Field(None, description="folder of YAML files that configure models; `models` beside the catalogue if unset")
+    models: Path | None = Field(None, description="folder of YAML files that configure models; `models` beside the file of features if unset")
     mlflow_url: SecretStr | None = Field(None, description="address of MLflow's tracking server or database; SQLite in the home if unset")
     mlflow_artifacts: str | None = Field(None, description="where MLflow keeps files of new experiments; the home if both are unset")
     build_retention_hours: float = Field(24, gt=0, description="a replaced build is kept this long for the scans that read it")
@@ -112,13 +112,13 @@ class Settings(BaseSettings):
     @property
     def feature_declarations(self) -> Path | None:
         """The file that declares features; None where this home has none."""
-        beside = self.catalogue.parent / "features.yaml"
+        beside = (self.log_catalogue or self.catalogue).parent / "features.yaml"
         return self.features or (beside if beside.is_file() else None)
 
     @property
     def model_configurations(self) -> Path | None:
         """The folder of files that configure models; None where this home has none."""
-        beside = self.catalogue.parent / "models"
+        beside = (self.feature_declarations or self.catalogue).parent / "models"
         return self.models or (beside if beside.is_dir() else None)
 
     @property
