@@ -40,7 +40,8 @@ def gap_days(logs: LogCatalogue, document: ModelDocument) -> int:
     for label in document.labels:
         log = logs.of_role("click") if label == CLICKED else logs.logs.get(label)
         if log is None or (label != CLICKED and label not in logs.steps):
-            remedy = f"labels are {CLICKED} and {', '.join(logs.steps)}"
+            known = [*([CLICKED] if logs.of_role("click") else []), *logs.steps]
+            remedy = f"labels are {', '.join(known)}" if known else "the logs declare no clicks and no steps"
             raise InvalidInput(f"there is no label {label!r}", where=f"{document.name}: labels", remedy=remedy)
         windows.append(whole_days(log.window))
     return max(windows)

@@ -173,5 +173,5 @@ def test_only_web_addresses_are_taken(monkeypatch: pytest.MonkeyPatch, address: 
     with pytest.raises(ValidationError, match="this is no web address") as refused:
         Settings()
     assert "secret" not in str(refused.value)
-    monkeypatch.setenv("SRP_NOTIFY_URL", "https://user:password@host/path")
-    assert "password" not in repr(Settings())
+    monkeypatch.setenv("SRP_NOTIFY_URL", "https://user:open-sesame@host/path")
+    assert "sesame" not in repr(Settings())
