@@ -17,9 +17,7 @@ BUILT: tuple["Table", ...] = ("partials", "impressions")
 """What `--build` builds, in this order. Windows of a day are for the online side, which asks for its own days."""
 
 
-@click.command(
-    "features", epilog="The declarations are those of features.yaml beside logs.yaml, or of the file that SRP_FEATURES names."
-)
+@click.command("features", epilog="The declarations are those of features.yaml beside logs.yaml, or of the file that SRP_FEATURES names.")
 @click.argument("name", required=False)
 @click.option("--build", is_flag=True, help="Build partial sums and the features of impressions wherever logs were built since.")
 @range_options("days")

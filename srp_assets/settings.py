@@ -83,7 +83,9 @@ class Settings(BaseSettings):
     training_weight_limit: float = Field(20, ge=1, description="largest weight of a row of a training set before weights are normalised")
     training_window_days: int = Field(13, ge=0, description="days before its own by which a training set estimates examination")
     training_days: int = Field(90, ge=1, description="dates that a model is trained on, before the gap for late labels")
-    models: Path | None = Field(None, description="folder of YAML files that configure models; `models` beside the file of features if unset")
+    models: Path | None = Field(
+        None, description="folder of YAML files that configure models; `models` beside the file of features if unset"
+    )
     mlflow_url: SecretStr | None = Field(None, description="address of MLflow's tracking server or database; SQLite in the home if unset")
     mlflow_artifacts: str | None = Field(None, description="where MLflow keeps files of new experiments; the home if both are unset")
     build_retention_hours: float = Field(24, gt=0, description="a replaced build is kept this long for the scans that read it")
