@@ -54,8 +54,9 @@ def report_command(task_id: str, output: Path | None, recommends: bool | None, a
     with open_home() as home:
         _require_cases(_task(home, task_id))
         record = _counted(home, task_id, as_json)
-        proposals = _recommended(home, task_id, as_json) if _is_wanted(home, task_id, recommends) else []
         reports = Reports(home.engine, home.storage, home.catalogue, home.settings, record)
+        wanted = reports.is_marked(task_id) if recommends is None else recommends
+        proposals = _recommended(home, task_id, as_json) if wanted else []
         page = reports.html(task_id, proposals=proposals, with_others=True)
     write_page(page, target)
     if as_json:
@@ -63,16 +64,6 @@ def report_command(task_id: str, output: Path | None, recommends: bool | None, a
     else:
         say(f"the report of {task_id} is in {target}")
     return OK
-
-
-def _is_wanted(home: Home, task_id: str, recommends: bool | None) -> bool:
-    """Whether words are recommended: as it was said, else where there are marks to learn from."""
-    from srp_assets.insights.registry_marks import task_marks
-
-    if recommends is not None:
-        return recommends
-    with home.engine.connect() as connection:
-        return bool(task_marks(connection, task_id).marks)
 
 
 def _recommended(home: Home, task_id: str, as_json: bool) -> "list[Proposal]":

@@ -98,9 +98,12 @@ def insights_assets(settings: Settings, catalogue: Catalogue, *, progress: Progr
             dg.AssetCheckSpec(SELF_CONTAINED, asset=REPORTS, blocking=True, description="No report holds what could run or load anything.")
         ],
     )
-    def reports(context: dg.AssetExecutionContext, registry: RegistryResource) -> dg.MaterializeResult:
-        """One self-contained HTML page for each task of a batch: charts, tables, and cases with their hits marked."""
-        from srp_assets.insights.report.building import Reports
+    def reports(context: dg.AssetExecutionContext, registry: RegistryResource, spark: SparkResource) -> dg.MaterializeResult:
+        """One self-contained HTML page for each task of a batch: charts, tables, cases with their hits marked.
+
+        Once people have marked cases as right or wrong, also precision and recommended words.
+        """
+        from srp_assets.insights.report.building import Reports, recommended
 
         with registry.engine.connect() as connection:
             record = statistics_record(connection, context.partition_key)
@@ -108,7 +111,9 @@ def insights_assets(settings: Settings, catalogue: Catalogue, *, progress: Progr
             raise Conflict(
                 "the batch was not counted yet", where=context.partition_key, remedy="materialize insights/statistics of it first"
             )
-        written = Reports(registry.engine, storage, catalogue, settings, record).write_all()
+        workshop = Workshop(registry.engine, storage, catalogue, settings, spark.session)
+        pages = Reports(registry.engine, storage, catalogue, settings, record)
+        written = pages.write_all(lambda task_id: recommended(workshop, task_id, progress=progress))
         links = {task_id: dg.MetadataValue.path(storage.path(path)) for task_id, path in written.items()}
         # People look for reports where they look for the batch.
         context.log_event(dg.AssetObservation(CASES, partition=context.partition_key, metadata=links))

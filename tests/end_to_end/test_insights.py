@@ -10,6 +10,7 @@ import pytest
 from resources.dagster_home import prepare_dagster_home
 from srp_assets.cli import run
 from srp_assets.cli_common import ERROR, OK, USAGE
+from srp_assets.definitions import build_definitions
 from srp_assets.insights.assets import REPORTS, STATISTICS
 from srp_assets.insights.report.self_contained import problems_of
 from srp_assets.settings import Settings
@@ -102,6 +103,11 @@ def test_what_analysts_do_after_a_task(settings_with_spark: Settings, tmp_path: 
     assert "<mark>shark week</mark> tonight" in html
     expect_shown_in_dagster(settings_with_spark, sharks)
 
+    srp("marks", "set", sharks, "aurora/post/1", "right")
+    again = Path(materialized_again(settings_with_spark, sharks)).read_text(encoding="utf-8")
+    assert problems_of(again) == []
+    assert again.count("marked right") == 1
+
     over_time = srp("statistics", "--strategy", "seen")
     assert [(run["task_id"], run["cases"], run["new"]) for run in over_time["runs"]] == [(seen, 3, 3)]
     assert over_time["shared"] == [{"strategy": "sharks", "cases": 1}]
@@ -115,6 +121,18 @@ def test_what_analysts_do_after_a_task(settings_with_spark: Settings, tmp_path: 
     assert "seen: 1 task; 3 different cases" in capsys.readouterr().out
     assert srp("statistics", "--strategy", "sean", code=ERROR)["error"]["remedy"] == "did you mean 'seen'?"
     assert srp("statistics", code=USAGE)["error"]["code"] == "usage"
+
+
+def materialized_again(home: Settings, task_id: str) -> str:
+    """Where the report of a task is after the reports of its batch were materialized once more, as a person does in the UI."""
+    with dg.DagsterInstance.from_config(str(prepare_dagster_home(home))) as instance:
+        before = instance.get_latest_materialization_event(REPORTS)
+        assert before is not None
+        assert before.asset_materialization is not None
+        job = build_definitions(settings=home).get_implicit_global_asset_job_def()
+        result = job.execute_in_process(instance=instance, asset_selection=[REPORTS], partition_key=before.asset_materialization.partition)
+        (written,) = result.asset_materializations_for_node(REPORTS.to_python_identifier())
+    return str(written.metadata[task_id].value)
 
 
 def expect_shown_in_dagster(home: Settings, task_id: str) -> None:

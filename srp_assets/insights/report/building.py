@@ -1,6 +1,6 @@
 """Puts a task's report together from what is kept of it, and writes it as a file. Needs no framework: the asset and the command call it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from uuid import uuid4
 
@@ -68,16 +68,27 @@ class Reports:
             content = self._content(connection, task, proposals, over_time)
         return report_html(content)
 
-    def write_all(self) -> dict[str, str]:
-        """Writes the report of each task among the details of the batch; returns their paths, relative to the warehouse, by task."""
+    def write_all(self, proposals: Callable[[str], Sequence[Proposal]] | None = None) -> dict[str, str]:
+        """Writes the report of each task among the details of the batch; returns their paths, relative to the warehouse, by task.
+
+        Args:
+            proposals: gives what is recommended for the lists of a task whose cases are marked; it may take a scan. Nothing is
+                recommended if None.
+        """
         written = {}
         for task_id in self.record.tasks:
             path = f"{self.record.details_folder}/{REPORTS_FOLDER}/{task_id}.html"
+            page = self.html(task_id, proposals=proposals(task_id) if proposals and self.is_marked(task_id) else ())
             self._storage.filesystem.create_dir(self._storage.path(path.rsplit("/", 1)[0]), recursive=True)
             with self._storage.filesystem.open_output_stream(self._storage.path(path)) as stream:
-                stream.write(self.html(task_id).encode())
+                stream.write(page.encode())
             written[task_id] = path
         return written
+
+    def is_marked(self, task_id: str) -> bool:
+        """Whether there are marks of a task's cases: what is recommended by default rests on them."""
+        with self._engine.connect() as connection:
+            return bool(task_marks(connection, task_id).marks)
 
     def _content(
         self, connection: Connection, task: Task, proposals: Sequence[Proposal], over_time: StrategyStatistics | None

@@ -9,7 +9,9 @@ import pytest
 from sqlalchemy import Engine
 
 from srp_assets.errors import Unavailable
+from srp_assets.insights.intervals import Proportion
 from srp_assets.insights.marks import CaseKey, Mark
+from srp_assets.insights.recommend.proposal import ExpectedPrecision, Proposal, Recommendation
 from srp_assets.insights.registry_marks import add_marks
 from srp_assets.insights.registry_statistics import CountedTask, StatisticsRecord, record_statistics
 from srp_assets.insights.report.building import Reports, write_page
@@ -24,6 +26,9 @@ from support.recall import add_task, later, popular
 
 BATCH = "20260301-120000-abcd"
 CASES = "cases/x/attempt-1/cases"
+EXPECTED = ExpectedPrecision(Proportion(0.9, 0.8, 0.95, 80.0), "new rows", 90)
+WHALE = Recommendation("whale", "add", 5.0, 10, 20, EXPECTED, ("a whale",), "more often than elsewhere", True)
+PROPOSAL = Proposal("t-1", "animals", 1, (WHALE,), EXPECTED, 200, 1_000, 5_000, ())
 
 
 @pytest.fixture
@@ -99,6 +104,24 @@ def test_marks_show_as_verdicts_and_precision(
     assert "<b>66.7%</b>precision (66.7% to 66.7%)" in page
     assert "all cases are marked: shares are exact" in page
     assert "The strategy over time" in page
+
+
+def test_words_are_recommended_in_the_reports_of_tasks_whose_cases_are_marked(
+    engine: Engine, storage: Storage, sample_catalogue: Catalogue, settings: Settings, task_id: str
+) -> None:
+    asked: list[str] = []
+
+    def proposals(of_task: str) -> list[Proposal]:
+        asked.append(of_task)
+        return [PROPOSAL]
+
+    pages = reports(engine, storage, sample_catalogue, settings, task_id)
+    (path,) = pages.write_all(proposals).values()
+    assert (asked, "more often than elsewhere" in Path(storage.path(path)).read_text(encoding="utf-8")) == ([], False)
+    with engine.begin() as connection:
+        add_marks(connection, [Mark(task_id, CaseKey("aurora", "post", "0"), "right", None, "me", datetime(2026, 3, 2, tzinfo=UTC))])
+    (path,) = pages.write_all(proposals).values()
+    assert (asked, "more often than elsewhere" in Path(storage.path(path)).read_text(encoding="utf-8")) == ([task_id], True)
 
 
 def test_a_page_that_cannot_be_written_is_said_in_one_line(tmp_path: Path) -> None:
