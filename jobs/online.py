@@ -4,7 +4,7 @@ from typing import Any
 
 import dagster as dg
 
-from jobs.warehouse import TICK_SECONDS
+from jobs.reopening import TICK_SECONDS
 from resources import redis as redis_server
 from resources.registry_database import RegistryResource
 from srp_assets.errors import SrpError
