@@ -28,6 +28,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt setuptools
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --constraint constraints.txt --editable '.[test,lint]'
+	@$(BIN)/python -m compileall -q srp_assets jobs resources expectations
 	@touch $@
 
 demo: $(INSTALLED)
