@@ -1,13 +1,15 @@
 """Features: from events to partial sums, from partial sums to the features of impressions, and the join of ready-made feature tables.
 
-    python benchmarks/features.py [--quick] [--only SECTION] [--json FILE]
+    python benchmarks/features.py [--quick] [--only SECTION] [--feast PYTHON] [--json FILE]
 
 - `partials`: all partial sums of 7.1 million events for the features of the sample world.
 - `impressions`: all features of 1 million impressions as of their times, written as Parquet.
-- `tables`: 17,000 rows joined with 1,000 features of 10 tables of 100,000 rows each, in a process of its own, for its memory.
+- `tables`: 17,000 rows joined with 1,000 features of 10 tables of 100,000 rows each, in a process of its own, for its memory; the same by
+  Feast, where `--feast` names the Python of an environment of its own that has feast (without one this is left out and said so).
 - `growth`: partial sums of 1, 5 and 20 million events, a quarter of them of one user.
 """
 
+import json
 import resource
 import subprocess
 import sys
@@ -61,6 +63,7 @@ class Bench:
     spark: "SparkSession"
     layout: Layout
     quick: bool
+    feast: Path | None
     rows: list[dict[str, Any]]
     bars: list[Bar]
     logs: ShopLogs | None = None
@@ -77,6 +80,12 @@ class Bench:
         seconds = time.perf_counter() - begin
         self.rows.append({"section": section, "what": what, "units": units, "seconds": seconds, "units_per_second": units / seconds})
         return seconds
+
+    def joined(self, what: str, seconds: float, gigabytes: float, values: float) -> None:
+        """Keeps what a join of ready-made tables took; no seconds if it did not end."""
+        rate = REQUESTS / seconds if seconds else 0.0
+        self.rows.append({"section": "tables", "what": what, "units": REQUESTS, "seconds": seconds, "units_per_second": rate,
+                          "gigabytes": gigabytes, "values": values})  # fmt: skip
 
     def build(self, logs: ShopLogs) -> None:
         """Builds the partials of all days."""
@@ -128,10 +137,26 @@ def tables(bench: Bench) -> None:
     command = [sys.executable, __file__, "--join-in", str(folder), *(["--quick"] if bench.quick else [])]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     seconds, gigabytes, found = (float(word) for word in done.stdout.split())
-    bench.rows.append({"section": "tables", "what": "requests x 1,000 features of 10 tables", "units": REQUESTS, "seconds": seconds,
-                       "units_per_second": REQUESTS / seconds, "gigabytes": gigabytes, "values": found})  # fmt: skip
+    bench.joined("requests x 1,000 features of 10 tables", seconds, gigabytes, found)
+    by_feast(bench, folder, seconds, found)
     bench.bars.append(Bar("17,000 rows x 1,000 features of 10 tables, seconds", seconds, 60))
     bench.bars.append(Bar("17,000 rows x 1,000 features of 10 tables, peak memory in GB", gigabytes, 4))
+
+
+def by_feast(bench: Bench, folder: Path, own_seconds: float, values: float) -> None:
+    """The same tables and requests, joined by Feast; as many values have to be found."""
+    if bench.feast is None:
+        bench.joined("the same by Feast: left out, --feast names no environment that has it", 0, 0, 0)
+        return
+    script = Path(__file__).parent / "support" / "feast_join.py"
+    done = subprocess.run([bench.feast, script, folder], capture_output=True, text=True, check=False)
+    if done.returncode:
+        bench.joined(f"the same by Feast: ended with {done.returncode}, {(done.stderr.strip().splitlines() or ['no word'])[-1]}", 0, 0, 0)
+        return
+    found = json.loads(done.stdout.splitlines()[-1])
+    bench.joined("the same by Feast", found["seconds"], found["gigabytes"], found["values"])
+    bench.bars.append(Bar("values that the two joins found, one against the other", abs(found["values"] - values), 0))
+    bench.bars.append(Bar("seconds of the join, against Feast", own_seconds / found["seconds"], 1))
 
 
 def join_in(folder: str, quick: bool) -> None:
@@ -155,6 +180,7 @@ def join_in(folder: str, quick: bool) -> None:
             "as_of": pa.array(begin + random.integers(0, 90 * MICROSECONDS_OF_DAY, REQUESTS), TIME),
         }
     )
+    storage.write("requests.parquet", requests)
     start = time.perf_counter()
     found = join_feature_tables(storage, requests, asked)
     seconds = time.perf_counter() - start
@@ -185,6 +211,7 @@ def main() -> None:
     """Runs the sections that are asked for."""
     parser = parser_of(__doc__, quick="much fewer rows, within a minute; no bars that need the full size")
     parser.add_argument("--only", choices=SECTIONS, action="append", help="only this section; may be given several times")
+    parser.add_argument("--feast", type=Path, help="Python of an environment that has feast")
     parser.add_argument("--join-in", help="the section `tables` in this process, with its tables below this folder")
     arguments = parser.parse_args()
     if arguments.join_in:
@@ -195,7 +222,7 @@ def main() -> None:
     with TemporaryDirectory(prefix="srp-features-") as folder:
         settings = Settings(home=Path(folder) / "home", spark_memory="3g", SPARK_REMOTE=None)
         layout = layout_of(load_definitions(PROJECT_ROOT / "examples" / "sample" / "features.yaml"))
-        bench = Bench(Storage(str(Path(folder) / "warehouse")), open_session(settings), layout, arguments.quick, [], [])
+        bench = Bench(Storage(str(Path(folder) / "warehouse")), open_session(settings), layout, arguments.quick, arguments.feast, [], [])
         try:
             bench.warm_up()
             for section in arguments.only or SECTIONS:
