@@ -267,11 +267,9 @@ def check_columns(sequence: Sequence, definitions: Definitions) -> None:
 
 
 def _check_condition(condition: Condition, columns: dict[str, ValueType], place: str) -> None:
-    if condition.test in ("is_null", "is_not_null"):
-        if condition.column not in columns:
-            raise InvalidInput(f"there is no column {condition.column!r}", where=place, remedy=nearest(condition.column, columns))
-        return
-    _check_type(condition.column, columns, "number" if condition.value is not None else "text", place)
+    of_null = condition.test in ("is_null", "is_not_null")
+    type_: ValueType = "number" if condition.value is not None or of_null and columns.get(condition.column) == "number" else "text"
+    _check_type(condition.column, columns, type_, place)
 
 
 def _check_type(name: str, columns: dict[str, ValueType], type_: ValueType, place: str) -> None:

@@ -1,0 +1,187 @@
+"""The loops of the final search, compiled: for each candidate of a request, the best of some actions.
+
+Actions come as places in columns, the newest first; so does what is found, whatever it was chosen by.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from srp_assets.features.aggregation.kernels import kernel
+
+
+@kernel
+def hard_search(codes: Any, rows: Any, wanted: Any, weights: Any, fill: bool, found: Any, scores: Any, counts: Any) -> None:
+    """Chooses by agreement in attributes.
+
+    A class is the first attribute in which action and candidate agree, and one more for what agrees in none. In each class actions are
+    sorted by their score already, since weights never grow with age: so the best are a merge of the classes.
+
+    Args:
+        codes: int64 of shape (attributes, all actions), 0 for null.
+        rows: places of the actions that are searched, shape (actions,).
+        wanted: codes of the candidates, shape (attributes, candidates), 0 for null.
+        weights: float64 of shape (actions,), never growing.
+        fill: whether what agrees in nothing takes the places that are left.
+        found: int64 of shape (candidates, length), filled with places in `rows`.
+        scores: float64 of the same shape, filled.
+        counts: int64 of shape (candidates,), filled.
+    """
+    attributes, size, length = codes.shape[0], rows.shape[0], found.shape[1]
+    classes = attributes + 1 if fill else attributes
+    members = np.empty((attributes + 1, size), np.int64)
+    sizes = np.empty(attributes + 1, np.int64)
+    heads = np.empty(attributes + 1, np.int64)
+    for candidate in range(wanted.shape[1]):
+        sizes[:] = 0
+        for place in range(size):
+            own = attributes
+            for attribute in range(attributes):
+                code = wanted[attribute, candidate]
+                if code != 0 and codes[attribute, rows[place]] == code:
+                    own = attribute
+                    break
+            members[own, sizes[own]] = place
+            sizes[own] += 1
+        heads[:] = 0
+        count = 0
+        while count < length:
+            best, best_score, best_place = -1, -1.0, 0
+            for own in range(classes):
+                if heads[own] < sizes[own]:
+                    place = members[own, heads[own]]
+                    score = (attributes - own) * weights[place] if own < attributes else 0.0
+                    if score > best_score or (score == best_score and place < best_place):
+                        best, best_score, best_place = own, score, place
+            if best < 0:
+                break
+            found[candidate, count] = best_place
+            scores[candidate, count] = best_score
+            heads[best] += 1
+            count += 1
+        counts[candidate] = count
+        _newest_first(found[candidate], scores[candidate], count)
+
+
+@kernel
+def soft_search(
+    vectors: Any, rows: Any, places: Any, wanted: Any, penalties: Any, signatures: Any, nearest: int, found: Any, scores: Any, counts: Any
+) -> None:
+    """Chooses by the inner product of vectors: in float64, summed over dimensions in their order.
+
+    Args:
+        vectors: float32 of shape (items, dimensions).
+        rows: places of the actions that are searched, shape (actions,).
+        places: the items of all actions as rows of `vectors`, -1 for none.
+        wanted: the items of the candidates, shape (candidates,).
+        penalties: what age takes off each score, float64 of shape (actions,).
+        signatures: uint64 of shape (items,): signs of random projections.
+        nearest: how many actions are looked at, those whose signature differs least; 0 for all.
+        found: int64 of shape (candidates, length), filled with places in `rows`.
+        scores: float64 of the same shape, filled.
+        counts: int64 of shape (candidates,), filled.
+    """
+    dimensions, length = vectors.shape[1], found.shape[1]
+    known = np.empty(rows.shape[0], np.int64)
+    size = 0
+    for place in range(rows.shape[0]):
+        if places[rows[place]] >= 0:
+            known[size] = place
+            size += 1
+    columns = np.empty((dimensions, size), np.float64)
+    for number in range(size):
+        item = places[rows[known[number]]]
+        for dimension in range(dimensions):
+            columns[dimension, number] = vectors[item, dimension]
+    products = np.empty(size, np.float64)
+    looked_at = np.empty(size, np.int64)
+    for candidate in range(wanted.shape[0]):
+        counts[candidate] = 0
+        item = wanted[candidate]
+        if item < 0 or size == 0:
+            continue
+        if 0 < nearest < size:
+            chosen = _nearest(signatures, places, rows, known, size, signatures[item], nearest, looked_at)
+            for number in range(chosen):
+                own = looked_at[number]
+                total = 0.0
+                for dimension in range(dimensions):
+                    total += np.float64(vectors[item, dimension]) * columns[dimension, own]
+                products[number] = total - penalties[known[own]]
+        else:
+            chosen = size
+            products[:] = 0.0
+            for dimension in range(dimensions):
+                factor = np.float64(vectors[item, dimension])
+                column = columns[dimension]
+                for number in range(size):
+                    products[number] += factor * column[number]
+            for number in range(size):
+                looked_at[number] = number
+                products[number] -= penalties[known[number]]
+        counts[candidate] = _best(products[:chosen], looked_at, known, length, found[candidate], scores[candidate])
+
+
+@kernel
+def _best(products: Any, looked_at: Any, known: Any, length: int, found: Any, scores: Any) -> int:
+    """The actions with the largest products, of equal ones the newest; they stay in their order."""
+    size = products.shape[0]
+    ties = size
+    threshold = -np.inf
+    if size > length:
+        threshold = np.partition(products, size - length)[size - length]
+        above = 0
+        for number in range(size):
+            above += products[number] > threshold
+        ties = length - above
+    count = 0
+    for number in range(size):
+        if products[number] > threshold or (products[number] == threshold and ties > 0):
+            if products[number] == threshold:
+                ties -= 1
+            found[count] = known[looked_at[number]]
+            scores[count] = products[number]
+            count += 1
+    return count
+
+
+@kernel
+def _nearest(signatures: Any, places: Any, rows: Any, known: Any, size: int, signature: Any, nearest: int, looked_at: Any) -> int:
+    """The actions whose signatures differ least, of equal ones the newest; they stay in their order."""
+    bits = np.empty(size, np.int64)
+    histogram = np.zeros(65, np.int64)
+    for number in range(size):
+        bits[number] = _bits(signatures[places[rows[known[number]]]] ^ signature)
+        histogram[bits[number]] += 1
+    limit, taken = 0, 0
+    while taken + histogram[limit] < nearest:
+        taken += histogram[limit]
+        limit += 1
+    left = nearest - taken
+    count = 0
+    for number in range(size):
+        if bits[number] < limit or (bits[number] == limit and left > 0):
+            if bits[number] == limit:
+                left -= 1
+            looked_at[count] = number
+            count += 1
+    return count
+
+
+@kernel
+def _bits(word: Any) -> int:
+    """How many bits of 64 are set (H. S. Warren, "Hacker's Delight", 2nd edition, section 5-1)."""
+    word = word - ((word >> np.uint64(1)) & np.uint64(0x5555555555555555))
+    word = (word & np.uint64(0x3333333333333333)) + ((word >> np.uint64(2)) & np.uint64(0x3333333333333333))
+    word = (word + (word >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
+    return np.int64((word * np.uint64(0x0101010101010101)) >> np.uint64(56))
+
+
+@kernel
+def _newest_first(found: Any, scores: Any, count: int) -> None:
+    """Puts what was chosen into the order of places."""
+    order = np.argsort(found[:count])
+    places, kept = found[:count].copy(), scores[:count].copy()
+    for number in range(count):
+        found[number] = places[order[number]]
+        scores[number] = kept[order[number]]
