@@ -202,12 +202,17 @@ def a_request(random: np.random.Generator, as_of: int) -> Request:
 
 
 def memory(bench: Bench, store: Store) -> None:
-    """What a user, an item and a portrait take."""
+    """What a user, an item and everything else take."""
     pointer = store.pointer()
     assert pointer is not None
-    for name, (keys, size) in sorted(store.sizes(pointer).items()):
+    sizes = store.sizes(pointer)
+    for name, (keys, size) in sorted(sizes.items()):
         bench.note("memory", f"{name}: keys", keys, "keys")
         bench.note("memory", f"{name}: a key", size / keys, "bytes")
+    (users, of_users), (items, of_items), (_, of_portraits) = (sizes[name] for name in ("user_id", "item_id", "portrait"))
+    bench.note("memory", "a user, record and portrait", (of_users + of_portraits) / users, "bytes")
+    bench.note("memory", "an item", of_items / items, "bytes")
+    bench.note("memory", "all keys", sum(size for _, size in sizes.values()) / 2**20, "MB")
 
 
 def restart(bench: Bench, store: Store, layout: RecordLayout) -> None:

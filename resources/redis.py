@@ -30,6 +30,9 @@ START_SECONDS = 30
 PATIENT_SECONDS = 60.0
 """How long writers wait for an answer: whole batches are one step of the server."""
 
+READ_BYTES = 1 << 19
+"""Read from the socket at once: a request is answered by about a megabyte."""
+
 LONGEST_SOCKET = 100
 """Characters of a socket's path: the kernel takes 107."""
 
@@ -109,7 +112,12 @@ def _client(settings: Settings, seconds: float) -> "redis.Redis":
     from redis.backoff import NoBackoff
     from redis.retry import Retry
 
-    options: dict[str, Any] = {"socket_timeout": seconds, "socket_connect_timeout": seconds, "retry": Retry(NoBackoff(), 0)}
+    options: dict[str, Any] = {
+        "socket_timeout": seconds,
+        "socket_connect_timeout": seconds,
+        "socket_read_size": READ_BYTES,
+        "retry": Retry(NoBackoff(), 0),
+    }
     if settings.redis_password is not None:
         options["password"] = settings.redis_password.get_secret_value()
     if settings.redis_url is not None:

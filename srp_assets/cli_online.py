@@ -69,8 +69,8 @@ def _described(layout: "RecordLayout", store: "Store", *, sizes: bool) -> tuple[
     if sizes:
         measured = sorted(store.sizes(pointer).items())
         found["sizes"] = {name: {"keys": keys, "bytes": total, "bytes_a_key": round(total / keys)} for name, (keys, total) in measured}
-    if pointer.records != layout.digest:
-        return found | {"problem": "the store holds records of other definitions: srp online rebuild"}, False
+    if difference := layout.difference(pointer.records):
+        return found | {"problem": f"the store holds {difference}: srp online rebuild"}, False
     return found, True
 
 

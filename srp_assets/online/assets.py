@@ -137,8 +137,8 @@ def _problems(redis: RedisResource, layout: RecordLayout, load: Load | None) -> 
     problems = []
     if pointer.generation != load.generation:
         problems.append(f"requests are answered from {pointer.generation}, not from what was loaded last ({load.generation})")
-    if pointer.records != layout.digest:
-        problems.append("the store holds records of other definitions")
+    if difference := layout.difference(pointer.records):
+        problems.append(f"the store holds {difference}")
     if position.consumed_to < microseconds(datetime.fromisoformat(load.day).replace(tzinfo=UTC)):
         problems.append("the stream was not read to the beginning of the day")
     shown = {"day": load.day, "events": position.events, "duplicates": position.duplicates, "late": position.late}

@@ -18,9 +18,6 @@ from srp_assets.features.declaration.definitions import Definitions
 from srp_assets.features.declaration.model import AttributeSource
 from srp_assets.features.times import MICROSECONDS_OF_DAY
 
-REMEMBERED = 200_000
-"""Keys and days whose attributes are kept put together."""
-
 
 class SourceVersions:
     """The versions of one source.
@@ -34,38 +31,35 @@ class SourceVersions:
     def __init__(self, name: str, source: AttributeSource, versions: pa.Table) -> None:
         self.name = name
         self.key = source.key
-        self.names = tuple(source.columns)
         times = integers(versions[UPDATED_AT])
         order = np.argsort(times, kind="stable")
         keys = versions[source.key].to_pylist()
         self._since: dict[str, list[int]] = {}
         self._rows: dict[str, list[int]] = {}
+        # A version counts from the midnight after it on.
+        days = (times // MICROSECONDS_OF_DAY).tolist()
         for row in order.tolist():
             if keys[row] is not None:
-                # A version counts from the midnight after it on.
-                self._since.setdefault(keys[row], []).append(int(times[row]) // MICROSECONDS_OF_DAY)
+                self._since.setdefault(keys[row], []).append(days[row])
                 self._rows.setdefault(keys[row], []).append(row)
-        self._described: dict[tuple[str | None, int], dict[str, Any]] = {}
+        # Nearly always it is the newest version that is asked for.
+        self._newest: dict[str | None, tuple[int, int]] = {key: (days[-1], self._rows[key][-1]) for key, days in self._since.items()}
         self._columns = {column: _values(versions[own.column], own.type) for column, own in source.columns.items()}
 
-    def row_of(self, key: str | None, day: int) -> int:
-        """The row of the newest version of a key from before a day (days since 1970); -1 for none."""
+    def rows_of(self, keys: Iterable[str | None], days: Iterable[int]) -> list[int]:
+        """The row of the newest version of each key from before its day (days since 1970); -1 for none."""
+        newest = self._newest
+        return [
+            newest[key][1] if key in newest and newest[key][0] < day else self._row_of(key, day)
+            for key, day in zip(keys, days, strict=False)
+        ]
+
+    def _row_of(self, key: str | None, day: int) -> int:
         since = self._since.get(key) if key is not None else None
         if since is None:
             return -1
         place = bisect_left(since, day) - 1
         return self._rows[key][place] if place >= 0 else -1  # type: ignore[index]
-
-    def described(self, key: str | None, day: int) -> dict[str, Any]:
-        """All attributes of a key on a day; most events are of what was described a moment ago."""
-        found = self._described.get((key, day))
-        if found is None:
-            row = self.row_of(key, day)
-            found = {name: values[row] if row >= 0 else None for name, values in self._columns.items()}
-            if len(self._described) >= REMEMBERED:
-                self._described.clear()
-            self._described[key, day] = found
-        return found
 
     def column(self, name: str, rows: Iterable[int]) -> list[Any]:
         """An attribute of rows; None for no row."""
@@ -80,21 +74,13 @@ def _values(column: Any, type_: Any) -> list[Any]:
 
 
 class Attributes:
-    """The versions of all sources of some definitions; a source without a table has no rows."""
+    """The versions of all sources of some definitions, whose attributes are `names`; a source without a table has no rows."""
 
     def __init__(self, definitions: Definitions, tables: Mapping[str, pa.Table]) -> None:
-        declared = definitions.attributes.items()
-        self.sources = tuple(SourceVersions(name, source, tables[name]) for name, source in declared if name in tables)
-        self._by_name = {name: source for source in self.sources for name in source.names}
-        self._missing = tuple(column for name, source in declared if name not in tables for column in source.columns)
-
-    def of_event(self, event: Mapping[str, Any]) -> dict[str, Any]:
-        """The attributes of what an event names, as they stood when its day began."""
-        day = event["event_time"] // MICROSECONDS_OF_DAY
-        found: dict[str, Any] = dict.fromkeys(self._missing)
-        for source in self.sources:
-            found |= source.described(event.get(source.key), day)
-        return found
+        declared = definitions.attributes
+        sources = {name: SourceVersions(name, source, tables[name]) for name, source in declared.items() if name in tables}
+        self._by_name = {column: source for name, source in sources.items() for column in declared[name].columns}
+        self.names = frozenset(column for source in declared.values() for column in source.columns)
 
     def source_of(self, name: str) -> SourceVersions | None:
         """Where an attribute is taken from; None for what is no attribute, or has no rows."""

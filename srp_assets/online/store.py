@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from srp_assets.errors import Conflict, Unavailable
-from srp_assets.online.records.digests import digest_of
 
 if TYPE_CHECKING:
     import redis
@@ -41,8 +40,10 @@ for number = 1, tonumber(ARGV[5]) do
   redis.call('EXPIRE', key, ARGV[4])
   place = place + 2
 end
+local epoch = ARGV[1] .. 'seen:' .. ARGV[place] .. ':'
+place = place + 1
 for number = 1, tonumber(ARGV[place]) do
-  local key = ARGV[1] .. ARGV[place + 1]
+  local key = epoch .. ARGV[place + 1]
   redis.call('SADD', key, ARGV[place + 2])
   redis.call('EXPIRE', key, ARGV[4])
   place = place + 2
@@ -56,7 +57,7 @@ redis.call('SET', ARGV[1] .. 'position', ARGV[3])
 return lengths
 """
 """Arguments: prefix, position before and after, seconds to live; then, each with their number before them, records with what is appended,
-sets of seen events with digests, and texts by their digests."""
+(after their epoch) sets of seen events with digests, and texts by their digests."""
 
 REPLACE_SCRIPT = """
 if redis.call('GET', ARGV[1] .. 'position') ~= ARGV[2] then return {err = 'TAKEN by another writer'} end
@@ -74,13 +75,14 @@ return 'OK'
 
 SEEN_SCRIPT = """
 local found = {}
-for place = 3, #ARGV, 3 do
-  found[#found + 1] = redis.call('SISMEMBER', ARGV[1] .. ARGV[place], ARGV[place + 2])
-    + redis.call('SISMEMBER', ARGV[1] .. ARGV[place + 1], ARGV[place + 2])
+local epoch, last = ARGV[1] .. 'seen:' .. ARGV[2] .. ':', ARGV[1] .. 'seen:' .. ARGV[3] .. ':'
+for place = 4, #ARGV, 2 do
+  found[#found + 1] = redis.call('SISMEMBER', epoch .. ARGV[place], ARGV[place + 1])
+    + redis.call('SISMEMBER', last .. ARGV[place], ARGV[place + 1])
 end
 return found
 """
-"""Arguments: prefix, nothing, and of each event the sets of this and of the last epoch, and its digest."""
+"""Arguments: prefix, this and the last epoch, and of each event its set and its digest."""
 
 
 @dataclass(frozen=True)
@@ -130,12 +132,14 @@ class Addition:
 
     Args:
         entries: to append to records and portraits, by key.
-        seen: the sets and digests of the events.
+        epoch: in which the events are remembered.
+        seen: the digests of their ids.
         texts: by digest.
     """
 
     entries: Mapping[str, bytes]
-    seen: Sequence[tuple[str, int]]
+    epoch: int
+    seen: Sequence[int]
     texts: Mapping[int, str]
 
 
@@ -196,9 +200,9 @@ class Store:
         arguments: list[Any] = [pointer.prefix, _written(before), _written(after), seconds, len(addition.entries)]
         for key, entries in addition.entries.items():
             arguments += (key, entries)
-        arguments.append(len(addition.seen))
-        for key, digest in addition.seen:
-            arguments += (key, digest)
+        arguments += (addition.epoch, len(addition.seen))
+        for digest in addition.seen:
+            arguments += (digest % SEEN_SHARDS, digest)
         arguments.append(len(addition.texts))
         for digest, text in addition.texts.items():
             arguments += (digest, text)
@@ -218,12 +222,14 @@ class Store:
         with _reported():
             self._replace(args=arguments)
 
-    def seen(self, pointer: Pointer, events: Sequence[tuple[str, str, int]]) -> list[bool]:
-        """Which events were counted before: of each its set in this and in the last epoch, and its digest."""
-        if not events:
+    def seen(self, pointer: Pointer, epoch: int, digests: Sequence[int]) -> list[bool]:
+        """Which events were counted before, in this or in the last epoch, by the digests of their ids."""
+        if not digests:
             return []
         with _reported():
-            found = self._seen(args=[pointer.prefix, "", *(part for event in events for part in event)])
+            found = self._seen(
+                args=[pointer.prefix, epoch, epoch - 1, *(part for digest in digests for part in (digest % SEEN_SHARDS, digest))]
+            )
         return [bool(count) for count in found]
 
     def begin(self, records: str, day: str, position: Position) -> Pointer:
@@ -286,7 +292,7 @@ class Store:
                     sizes = pipeline.execute()
                 for key, size in zip(keys[start : start + DELETED_AT_ONCE], sizes, strict=True):
                     own = key.decode().removeprefix(pointer.prefix)
-                    part = family_of(own) if own.startswith(RECORD) else own.split(":")[0]
+                    part = group_of(own) if own.startswith(RECORD) else own.split(":")[0]
                     count, total = found.get(part, (0, 0))
                     found[part] = (count + 1, total + (size or 0))
         return found
@@ -295,25 +301,19 @@ class Store:
 RECORD, PORTRAIT = "record:", "portrait:"
 
 
-def record_key(family: str, value: str) -> str:
-    """The key of a record in its generation."""
-    return f"{RECORD}{family}:{value}"
+def record_key(group: str, value: str, *further: int) -> str:
+    """The key of a record in its generation: of a value of the first key, and of the words of further keys where they lie apart."""
+    return f"{RECORD}{group}:{':'.join(map(str, further))}:{value}" if further else f"{RECORD}{group}:{value}"
 
 
-def family_of(key: str) -> str:
-    """The family of a record, by its key."""
+def group_of(key: str) -> str:
+    """The group of a record (`FamilyRecords.group`), by its key."""
     return key.split(":", 2)[1]
 
 
 def portrait_key(user_id: str) -> str:
     """The key of a portrait in its generation."""
     return f"{PORTRAIT}{user_id}"
-
-
-def seen_key(event_id: str, epoch: int) -> tuple[str, int]:
-    """The set that a counted event is kept in for an epoch, and its digest."""
-    digest = digest_of(event_id)
-    return f"seen:{epoch}:{digest % SEEN_SHARDS}", digest
 
 
 @contextmanager

@@ -7,6 +7,8 @@ lists, None for null.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
+from types import NoneType
 from typing import Any
 
 import numpy as np
@@ -17,7 +19,7 @@ from srp_assets.features.declaration.columns import ValueType
 from srp_assets.features.declaration.definitions import Definitions
 from srp_assets.features.times import MICROSECONDS_OF_DAY, MICROSECONDS_OF_HOUR
 from srp_assets.online.attributes import Attributes
-from srp_assets.online.consuming.counting import EPOCH_IS_A, HOURS, WEEKDAYS
+from srp_assets.online.consuming.batch import EPOCH_IS_A, HOURS, WEEKDAYS
 from srp_assets.online.records.digests import digest_of
 
 TYPES_OF: Mapping[ValueType, tuple[type, ...]] = {"text": (str,), "number": (float, int), "time": (float, int), "texts": (list, tuple)}
@@ -54,6 +56,26 @@ class Request:
         return self.as_of // MICROSECONDS_OF_DAY
 
 
+def check_request(definitions: Definitions, request: Request) -> None:
+    """Refuses a request that is wrong.
+
+    Raises:
+        InvalidInput: if the candidates' columns are of different lengths, or a column is none of requests or holds something else.
+    """
+    where = f"request {request.trace_id}"
+    if "item_id" not in request.candidates or len({len(column) for column in request.candidates.values()}) > 1:
+        raise InvalidInput("candidates need item_id, and columns of one length", where=where, remedy="name them")
+    unknown = sorted({*request.candidates, *request.context} - definitions.request_columns.keys())
+    if unknown:
+        raise InvalidInput(f"{unknown[0]!r} is no column of requests", where=where, remedy="leave it out")
+    given = [*request.candidates.items(), *((name, (value,)) for name, value in request.context.items())]
+    for name, values in given:
+        what = definitions.request_columns[name]
+        allowed = (NoneType, *TYPES_OF[what])
+        if not all(issubclass(found, allowed) for found in set(map(type, values))):
+            raise InvalidInput(f"{name!r} is a {what}", where=where, remedy=f"give a {what}, or None")
+
+
 @dataclass
 class Columns:
     """The columns of a request.
@@ -62,9 +84,6 @@ class Columns:
         definitions: which columns there are, and what they hold.
         request: what is asked.
         attributes: by which it is described.
-
-    Raises:
-        InvalidInput: if the candidates' columns are of different lengths, or a column is none of requests or holds something else.
     """
 
     definitions: Definitions
@@ -77,19 +96,6 @@ class Columns:
 
     def __post_init__(self) -> None:
         request = self.request
-        if "item_id" not in request.candidates or len({len(column) for column in request.candidates.values()}) > 1:
-            raise InvalidInput(
-                "candidates need item_id, and columns of one length", where=f"request {request.trace_id}", remedy="name them"
-            )
-        unknown = sorted({*request.candidates, *request.context} - self.definitions.request_columns.keys())
-        if unknown:
-            raise InvalidInput(f"{unknown[0]!r} is no column of requests", where=f"request {request.trace_id}", remedy="leave it out")
-        given = [*request.candidates.items(), *((name, (value,)) for name, value in request.context.items())]
-        for name, values in given:
-            allowed = TYPES_OF[self.definitions.request_columns[name]]
-            if not all(value is None or isinstance(value, allowed) for value in values):
-                what = self.definitions.request_columns[name]
-                raise InvalidInput(f"{name!r} is a {what}", where=f"request {request.trace_id}", remedy=f"give a {what}, or None")
         day, of_day = divmod(request.as_of, MICROSECONDS_OF_DAY)
         weekday = (day + EPOCH_IS_A) % 7
         hours = of_day / MICROSECONDS_OF_HOUR
@@ -122,7 +128,7 @@ class Columns:
         source = self.attributes.source_of(name)
         if source is not None:
             if source.name not in self._rows:
-                self._rows[source.name] = [source.row_of(key, self.request.day) for key in self.listed(source.key)]
+                self._rows[source.name] = source.rows_of(self.listed(source.key), repeat(self.request.day))
             return source.column(name, self._rows[source.name])
         return [self.request.context.get(name)]
 

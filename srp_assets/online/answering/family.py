@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from srp_assets.online.answering.slots import Slots, entity_slots, value_slots
 from srp_assets.online.answering.value_features import Collected, value_feature
 from srp_assets.online.records.entries import WORD
 from srp_assets.online.records.layout import FamilyRecords, newest_of
+from srp_assets.online.store import record_key
 
 FORMS = ("count", "sum", "newest")
 
@@ -38,6 +40,7 @@ class TablePlan:
         summed: features that follow from sums, with the places of their accumulators.
         newest: features that are newest values, with their place among those of the table.
         of_values: features that speak of the values of the last key.
+        apart: what the keys of its records begin with, where they lie apart.
     """
 
     table: PartialTable
@@ -45,6 +48,7 @@ class TablePlan:
     summed: tuple[tuple[Feature, tuple[int, ...]], ...]
     newest: tuple[tuple[Feature, int], ...]
     of_values: tuple[Feature, ...]
+    apart: str | None
 
     @property
     def is_of_entity(self) -> bool:
@@ -65,6 +69,11 @@ class FamilyPlan:
     def key(self) -> str:
         """The column whose values records are of."""
         return self.records.family.key
+
+    @cached_property
+    def reads_first(self) -> bool:
+        """Whether anything is computed from the records of the first key alone."""
+        return self.session is not None or any(table.apart is None for table in self.tables)
 
     @cached_property
     def half_lives(self) -> list[int]:
@@ -141,7 +150,9 @@ def family_plan(definitions: Definitions, records: FamilyRecords) -> FamilyPlan 
         places = {feature: tuple(map(accumulators.index, accumulators_of(feature))) for feature in own if accumulators_of(feature)}
         summed = tuple(places.items())
         if own:
-            plans.append(TablePlan(table, accumulators, summed, newest, of_values))
+            plans.append(
+                TablePlan(table, accumulators, summed, newest, of_values, records.group(table) if table in records.apart else None)
+            )
     of_session = [feature for feature in features if feature.is_of_session]
     return FamilyPlan(definitions, records, tuple(plans), SessionPlan(records, of_session) if of_session else None)
 
@@ -152,15 +163,23 @@ class FamilyRequest:
     def __init__(self, plan: FamilyPlan, columns: Columns) -> None:
         self._plan = plan
         self._columns = columns
-        self._of_record, self.keys = columns.coded(plan.key)
+        self._of_record, self._first = columns.coded(plan.key)
         self._entities = [entity_slots(columns, table.table.keys) if table.is_of_entity else None for table in plan.tables]
         self._values = [value_slots(columns, table.table.keys[:-1]) if table.of_values else None for table in plan.tables]
+        asked = [(number, record_key(plan.key, value)) for number, value in enumerate(self._first)] if plan.reads_first else []
+        for table, slots in zip(plan.tables, self._entities, strict=True):
+            if slots is not None and table.apart is not None:
+                asked += _apart(table.apart, slots, self._first, len(table.table.keys))
+        # What is of one value of the first key is read as one record, wherever it lies.
+        asked.sort(key=itemgetter(0))
+        self.keys = [key for _, key in asked]
+        self._record_of_key = [number for number, _ in asked]
 
     def answer(self, data: Sequence[bytes | None]) -> dict[str, Values]:
         """The features by name: float64, digests of texts, or of rankings lists of (digest, score); NaN, 0 or None where nothing counts.
 
         Args:
-            data: the records of `keys`.
+            data: what the keys of records hold.
 
         Raises:
             Unavailable: if a record is unreadable.
@@ -168,12 +187,15 @@ class FamilyRequest:
         from srp_assets.online.records import kernels  # numba takes a second to import
 
         plan, today = self._plan, self._columns.request.day
-        if any(len(record or b"") % WORD for record in data):
+        written = [record or b"" for record in data]
+        sizes = np.array([len(record) for record in written], np.int64)
+        if (sizes % WORD).any():
             raise _unreadable(plan.key)
-        sizes = [len(record or b"") // WORD for record in data]
-        bounds = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-        words, floats = kernels.words_of(b"".join(record or b"" for record in data))
-        entities, values = _Ranges.of(self._entities, len(data)), _Ranges.of(self._values, len(data))
+        records = len(self._first)
+        bounds = np.zeros(records + 1, np.int64)
+        np.cumsum(np.bincount(self._record_of_key, sizes // WORD, records), out=bounds[1:], dtype=np.int64)
+        words, floats = kernels.words_of(b"".join(written))
+        entities, values = _Ranges.of(self._entities, records), _Ranges.of(self._values, records)
         width = max((len(table.accumulators) for table in plan.tables), default=0)
         newest_width = max((len(table.table.newest) for table in plan.tables), default=0)
         high, low = np.zeros((entities.count, width)), np.zeros((entities.count, width))
@@ -235,10 +257,22 @@ class FamilyRequest:
         return answers
 
 
+def _apart(group: str, slots: Slots, first: Sequence[str], keys: int) -> list[tuple[int, str]]:
+    """The records of slots of a table that lies apart: the number of the first key's value, and the key of the record."""
+    if keys == 2:
+        found = zip(slots.record.tolist(), slots.last.tolist(), strict=True)
+        return [(number, record_key(group, first[number], last)) for number, last in found]
+    rows = zip(slots.record.tolist(), slots.middle.tolist(), slots.last.tolist(), strict=True)
+    return [(number, record_key(group, first[number], middle, last)) for number, middle, last in rows]
+
+
 def _summed(table: TablePlan, slots: Slots, sums: Any) -> dict[str, Values]:
-    by_place, has_key = list(sums.T), np.bool_(True)
+    # A last slot without sums stands for candidates that have none.
+    by_place = np.zeros((sums.shape[1], len(slots) + 1))
+    by_place[:, :-1] = sums.T
+    has_key = np.arange(len(slots) + 1) < len(slots)
     return {
-        feature.name: taken(value_of(feature.declared, [by_place[place] for place in places], has_key), slots.places)
+        feature.name: value_of(feature.declared, [by_place[place] for place in places], has_key)[slots.places]
         for feature, places in table.summed
     }
 

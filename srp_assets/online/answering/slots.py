@@ -59,6 +59,13 @@ def _digests(columns: Columns, keys: Sequence[str], codes: Sequence[Integers]) -
 def _combinations(columns: Columns, keys: Sequence[str]) -> tuple[Integers, list[Integers]]:
     """The combination of each candidate (-1 where a key is null), and by key the codes of the different combinations."""
     coded = [columns.coded(key)[0] for key in keys]
+    varying = [number for number, codes in enumerate(coded) if len(codes) > 1]
+    fixed = [codes for codes in coded if len(codes) == 1]
+    if len(varying) <= 1 and all(codes[0] >= 0 for codes in fixed):
+        # Most keys are the same for all candidates: then the combinations are the values of the one that is not.
+        place_of = coded[varying[0]] if varying else fixed[0]
+        count = len(columns.coded(keys[varying[0]])[1]) if varying else 1
+        return place_of, [np.arange(count) if number in varying else np.zeros(count, np.int64) for number in range(len(keys))]
     size = max(map(len, coded))
     together = np.zeros(size, np.int64)
     known = np.ones(size, bool)

@@ -12,12 +12,12 @@ from typing import Any
 from srp_assets.errors import SrpError, Unavailable
 from srp_assets.features.declaration.definitions import Definitions
 from srp_assets.features.times import rank_key
-from srp_assets.online.answering.columns import Columns, Request, Values
+from srp_assets.online.answering.columns import Columns, Request, Values, check_request
 from srp_assets.online.answering.derived import default_column, derived_features, with_default
 from srp_assets.online.answering.family import FamilyPlan, FamilyRequest, family_plan
 from srp_assets.online.attributes import Attributes, attributes_of
 from srp_assets.online.records.layout import RecordLayout
-from srp_assets.online.store import Found, Pointer, Position, Store, record_key
+from srp_assets.online.store import Found, Pointer, Position, Store
 
 REST_SECONDS = 1.0
 """How long a store that failed is left alone: a request waits at most one time-out in this time."""
@@ -83,7 +83,7 @@ class Twin:
         Raises:
             InvalidInput: if the request itself is wrong; whatever else happens, there is an answer.
         """
-        Columns(self.definitions, request, self._no_attributes)
+        check_request(self.definitions, request)
         if not request.size:
             features = self.definitions.features.items()
             return Answer(request, {name: default_column(feature)[:0] for name, feature in features}, frozenset(), None)
@@ -119,7 +119,7 @@ class Twin:
 
     def _ask(self, known: _Known, columns: Columns) -> tuple[list[FamilyRequest], Found]:
         asked = [FamilyRequest(plan, columns) for plan in self._plans]
-        keys = [record_key(plan.key, value) for plan, family in zip(self._plans, asked, strict=True) for value in family.keys]
+        keys = [key for family in asked for key in family.keys]
         return asked, self._store.read(known.pointer, keys)
 
     def _meet(self) -> _Known:
@@ -131,8 +131,8 @@ class Twin:
         pointer = self._store.pointer()
         if pointer is None:
             raise Unavailable("nothing was loaded yet", where="the online store", remedy="srp online rebuild")
-        if pointer.records != self._layout.digest:
-            raise Unavailable("the store holds records of other definitions", where="the online store", remedy="srp online rebuild")
+        if difference := self._layout.difference(pointer.records):
+            raise Unavailable(f"the store holds {difference}", where="the online store", remedy="srp online rebuild")
         attributes = attributes_of(self.definitions, self._store.attributes(pointer, list(self.definitions.attributes)))
         self._known = _Known(pointer, attributes)
         return self._known

@@ -14,11 +14,14 @@ from typing import Any
 from srp_assets.errors import Conflict
 from srp_assets.features.times import MICROSECONDS_OF_DAY
 from srp_assets.online.attributes import Attributes, attributes_of
-from srp_assets.online.consuming.counting import Counter, Event
-from srp_assets.online.portrait import cut, is_too_long, portrait_entry
+from srp_assets.online.consuming.batch import Event, EventBatch
+from srp_assets.online.consuming.counting import Counter
+from srp_assets.online.consuming.portraits import portrait_entries, portrait_texts
+from srp_assets.online.portrait import cut, is_too_long
 from srp_assets.online.records.compaction import Compactor
+from srp_assets.online.records.digests import id_digests
 from srp_assets.online.records.layout import RecordLayout
-from srp_assets.online.store import PORTRAIT, Addition, Pointer, Position, Store, family_of, portrait_key, record_key, seen_key
+from srp_assets.online.store import PORTRAIT, Addition, Pointer, Position, Store, group_of
 
 SECONDS_OF_DAY = 86_400
 
@@ -77,13 +80,13 @@ class Consumer:
     """
 
     def __init__(self, store: Store, layout: RecordLayout, pointer: Pointer, smallest_compacted: int = SMALLEST_COMPACTED) -> None:
-        if pointer.records != layout.digest:
-            raise Conflict("the online store holds records of other definitions", where="the online store", remedy="srp online rebuild")
+        if difference := layout.difference(pointer.records):
+            raise Conflict(f"the online store holds {difference}", where="the online store", remedy="srp online rebuild")
         self._store = store
         self._layout = layout
         self._pointer = pointer
         self._counter = Counter(layout)
-        self._compactors = {family.family.key: Compactor(family) for family in layout.families}
+        self._compactors = {group: Compactor(family) for family in layout.families for group in family.groups}
         self._smallest_compacted = smallest_compacted
         self._compacted_length: dict[str, int] = {}
         self._written_texts: set[int] = set()
@@ -125,16 +128,12 @@ class Consumer:
         ordered = sorted(events, key=order_of)
         # By the stream's clock, not the event's: what comes late is found again where the newest are.
         newest = max(self.position.known_time, known_time(ordered[-1]) if ordered else 0)
-        new, seen = self._without_duplicates(ordered, epoch_of(self._layout, newest))
-        described = [{**event, **self._attributes.of_event(event)} for event in new]
-        counted = self._counter.count(described)
-        texts = counted.texts
-        entries = {record_key(*record): data for record, data in counted.entries.items()}
-        portraits: dict[str, list[bytes]] = {}
-        for event in described:
-            if event["user_id"] is not None:
-                portraits.setdefault(portrait_key(event["user_id"]), []).append(portrait_entry(event, texts))
-        entries |= {key: b"".join(parts) for key, parts in portraits.items()}
+        epoch = epoch_of(self._layout, newest)
+        new, digests = self._without_duplicates(ordered, epoch)
+        batch = EventBatch.of_events(new, self._attributes)
+        counted = self._counter.count(batch)
+        counted.add(portrait_entries(batch))
+        texts = counted.texts | portrait_texts(batch)
         late = sum(known_time(event) < self.position.consumed_to for event in new)
         after = replace(
             self.position,
@@ -147,24 +146,24 @@ class Consumer:
         if after == self.position:
             return
         added = {digest: text for digest, text in texts.items() if digest not in self._written_texts}
-        lengths = self._store.count(self._pointer, self.position, after, Addition(entries, seen, added), seconds_to_live(self._layout))
+        addition = Addition(counted.entries, epoch, digests, added)
+        lengths = self._store.count(self._pointer, self.position, after, addition, seconds_to_live(self._layout))
         self.position = after
         self._written_texts.update(added)
-        self._compact([key for key, length in zip(entries, lengths, strict=True) if self._is_grown(key, length)])
+        self._compact([key for key, length in zip(counted.entries, lengths, strict=True) if self._is_grown(key, length)])
 
-    def _without_duplicates(self, events: Sequence[Event], epoch: int) -> tuple[list[Event], list[tuple[str, int]]]:
-        """The events that were not counted before, neither in the store nor earlier among these; and where each is remembered."""
-        asked = [seen_key(event["event_id"], epoch) for event in events]
-        before = [seen_key(event["event_id"], epoch - 1)[0] for event in events]
-        known = self._store.seen(self._pointer, [(own, last, digest) for (own, digest), last in zip(asked, before, strict=True)])
+    def _without_duplicates(self, events: Sequence[Event], epoch: int) -> tuple[list[Event], list[int]]:
+        """The events that were not counted before, neither in the store nor earlier among these; and the digests of their ids."""
+        digests = id_digests([event["event_id"] for event in events])
+        known = self._store.seen(self._pointer, epoch, digests)
         new: list[Event] = []
-        kept: list[tuple[str, int]] = []
+        kept: list[int] = []
         here: set[str] = set()
-        for event, own, was_counted in zip(events, asked, known, strict=True):
+        for event, digest, was_counted in zip(events, digests, known, strict=True):
             if not was_counted and event["event_id"] not in here:
                 here.add(event["event_id"])
                 new.append(event)
-                kept.append(own)
+                kept.append(digest)
         return new, kept
 
     def _is_grown(self, key: str, length: int) -> bool:
@@ -184,7 +183,7 @@ class Consumer:
     def _compacted(self, key: str, data: bytes) -> bytes:
         if key.startswith(PORTRAIT):
             return cut(data)
-        return self._compactors[family_of(key)].compacted(data, self.position.known_time)
+        return self._compactors[group_of(key)].compacted(data, self.position.known_time)
 
 
 def open_consumer(store: Store, layout: RecordLayout) -> Consumer:

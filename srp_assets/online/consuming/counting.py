@@ -1,70 +1,25 @@
 """What events add to records: the sums, newest values and events of sessions of every feature, as entries.
 
-Events are dictionaries with the columns of `logs/actions` and attributes; times are microseconds since 1970. Entries of one batch that
-belong together are added up before they are written, so a market gets a few entries from thousands of events.
+A batch is counted by columns (`batch.py`), in loops that are compiled (`records/counting_kernels.py`). Entries of one batch that belong
+together are added up before they are written, so a market gets a few entries from thousands of events.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from struct import Struct
 from typing import Any
 
-from srp_assets.features.algebra import ExactSum
+import numpy as np
+
+from srp_assets.features.aggregation.layout import PartialTable
+from srp_assets.features.aggregation.rows import Flags, Integers
 from srp_assets.features.declaration.columns import ValueType
-from srp_assets.features.declaration.model import EventTest
-from srp_assets.features.times import MICROSECONDS_OF_DAY, MICROSECONDS_OF_HOUR, hour_texts, weekday_texts
-from srp_assets.online.records.digests import digest_of, digest_of_all
-from srp_assets.online.records.entries import Keys, count_entry, newest_entry, number_word, session_entry, sum_entry
-from srp_assets.online.records.layout import Code, FamilyRecords, Form, RecordLayout, SessionTerm
+from srp_assets.features.declaration.model import EventFilter, EventTest
+from srp_assets.online.consuming.batch import EventBatch
+from srp_assets.online.records.entries import WORD, head
+from srp_assets.online.records.layout import SESSION_CODE, Code, RecordLayout, SessionTerm
+from srp_assets.online.store import record_key
 
-Event = Mapping[str, Any]
-RecordKey = tuple[str, str]
-"""The first key of the family, and its value."""
-
-Word = Callable[[Any], int]
-
-HOURS, WEEKDAYS = hour_texts(), weekday_texts()
-EPOCH_IS_A = 3
-"""1970-01-01 was a Thursday, the day 3 after a Monday."""
-
-
-@dataclass(frozen=True)
-class _Part:
-    """What an event of a kind may add to a table: to one code."""
-
-    code: int
-    form: Form
-    tests: tuple[EventTest, ...]
-    column: str | None
-    word: Word | None
-    text_is_kept: bool
-
-
-@dataclass(frozen=True)
-class _Table:
-    """What an event of a kind may add to a table.
-
-    Args:
-        middle: the keys between the first and the last.
-        last: the last key, where there is more than one.
-        names_last: whether the text of the last key is asked for.
-        counts: codes that every such event adds one to.
-        parts: all else.
-    """
-
-    middle: tuple[str, ...]
-    last: str | None
-    names_last: bool
-    counts: tuple[int, ...]
-    parts: tuple[_Part, ...]
-
-
-@dataclass(frozen=True)
-class _Session:
-    """The terms that an event of a kind may have."""
-
-    values: Struct
-    terms: tuple[tuple[SessionTerm, ValueType | None, bool], ...]
+FORMS = ("count", "sum", "newest")
 
 
 @dataclass
@@ -72,191 +27,191 @@ class Counted:
     """What a batch of events adds.
 
     Args:
-        entries: to append, by record.
+        entries: to append, by the keys of records.
         texts: by their digests, those that are asked for.
     """
 
-    entries: dict[RecordKey, bytes] = field(default_factory=dict)
+    entries: dict[str, bytes] = field(default_factory=dict)
     texts: dict[int, str] = field(default_factory=dict)
+
+    def add(self, entries: Iterator[tuple[str, bytes]]) -> None:
+        """Adds entries after those that are there."""
+        for key, data in entries:
+            self.entries[key] = self.entries[key] + data if key in self.entries else data
+
+
+class _Numbers:
+    """Things by number, in the order in which they were first asked for."""
+
+    def __init__(self) -> None:
+        self.known: dict[Any, int] = {}
+
+    def of(self, thing: Any) -> int:
+        """The number of a thing."""
+        return self.known.setdefault(thing, len(self.known))
 
 
 class Counter:
     """Counts events for a layout of records."""
 
     def __init__(self, layout: RecordLayout) -> None:
-        definitions = layout.definitions
-        self._types = {**definitions.event_columns, "kind": "text"}
-        self._families = [(family.family.key, self._plans(family), self._session(family)) for family in layout.families]
+        self._types: dict[str, ValueType] = {**layout.definitions.event_columns, "kind": "text"}
+        self._families = layout.families
+        self._firsts = [records.family.key for records in layout.families]
+        self._keys, self._filters, self._sums, self._newest = _Numbers(), _Numbers(), _Numbers(), _Numbers()
+        self._tables: list[tuple[str, PartialTable]] = []
+        self._named: set[str] = set()
+        tables: list[tuple[int, ...]] = []
+        codes: list[tuple[int, ...]] = []
+        key_words: list[int] = []
+        for number, records in enumerate(layout.families):
+            for table in records.family.tables:
+                own = [code for code in records.codes if code.table == table]
+                last = self._keys.of(table.keys[-1:]) if len(table.keys) > 1 else -1
+                middle = self._keys.of(table.keys[1:-1]) if len(table.keys) > 2 else -1
+                begin = len(codes)
+                codes += [self._code(code) for code in own]
+                key_words += [code.key_words for code in own]
+                tables.append((number, last, middle, table in records.apart, begin, len(codes)))
+                self._tables.append((records.group(table), table))
+                self._named |= {code.part.column if code.form == "newest" else table.keys[-1] for code in own if code.names_texts}  # type: ignore[misc]
+        self._table_rows = np.array(tables, np.int64).reshape(-1, 6)
+        self._code_rows = np.array(codes, np.int64).reshape(-1, 4)
+        self._key_words = np.array(key_words, np.int64)
 
-    def count(self, events: Iterable[Event]) -> Counted:
-        """What events add, each of them once and with its attributes."""
+    def _code(self, code: Code) -> tuple[int, int, int, int]:
+        """A row of `codes` of `count_rows`."""
+        column = code.part.column
+        values = -1
+        if code.form != "count":
+            values = (self._sums if code.form == "sum" else self._newest).of(column)
+        return code.number, FORMS.index(code.form), self._filters.of((code.part.filter, column)), values
+
+    def count(self, batch: EventBatch) -> Counted:
+        """What events add, each of them once."""
+        from srp_assets.online.records import counting_kernels as kernels  # numba takes a second to import
+
         counted = Counted()
-        batch = _Batch(counted.texts)
-        for event in events:
-            described = with_event_calendar(event)
-            day = event["event_time"] // MICROSECONDS_OF_DAY
-            for key_column, plans, session in self._families:
-                key = described.get(key_column)
-                if key is None:
-                    continue
-                record = (key_column, key)
-                for table in plans.get(described["kind"], ()):
-                    batch.add(record, table, described, day)
-                if session is not None:
-                    batch.add_to_session(record, session, described)
-        counted.entries.update({record: b"".join(parts) for record, parts in batch.packed().items() if parts})
+        if not batch.size or not len(self._code_rows):
+            self._add_sessions(counted, batch)
+            return counted
+        flags = np.array([self._counted(batch, filter_, column) for filter_, column in self._filters.known])
+        most = max(1, int(flags.sum(axis=1)[self._code_rows[:, kernels.FILTER]].sum()))
+        sums = (np.zeros(most), np.zeros(most), np.empty(most, np.int64))
+        cells, buckets = np.empty((most, 5), np.int64), np.empty((most, 5), np.int64)
+        days = batch.day
+        found, found_buckets = kernels.count_rows(
+            (
+                np.array([batch.coded(name)[0] for name in self._firsts]),
+                _rows([batch.digests(*names) for names in self._keys.known], batch.size, np.int64),
+                days,
+                batch.order,
+                _rows([batch.numbers(name)[0] for name in self._sums.known], batch.size, np.float64),
+            ),
+            self._table_rows,
+            self._code_rows,
+            flags,
+            sums,
+            (_hash_table(most), _hash_table(most), cells, buckets),
+        )
+        ids = batch.ids
+        newest = _rows([batch.words(name, self._types[name]) for name in self._newest.known], batch.size, np.int64)
+        words, bounds = kernels.pack_cells(
+            cells[:found],
+            sums,
+            (self._code_rows, self._key_words),
+            found_buckets,
+            (days, batch.time, newest),
+            (ids.words, ids.bounds, ids.sizes),
+        )
+        counted.add(zip(self._record_keys(batch, buckets[:found_buckets]), slices(words, bounds), strict=True))
+        for name in self._named:
+            counted.texts.update(batch.texts(name))
+        self._add_sessions(counted, batch)
         return counted
 
-    def sessions(self, events: Iterable[Event]) -> Counted:
+    def sessions(self, batch: EventBatch) -> Counted:
         """What events add to sessions alone: their sums are known already."""
         counted = Counted()
-        batch = _Batch(counted.texts)
-        for event in events:
-            described = with_event_calendar(event)
-            for key_column, _, session in self._families:
-                if session is not None and described.get(key_column) is not None:
-                    batch.add_to_session((key_column, described[key_column]), session, described)
-        counted.entries.update({record: b"".join(parts) for record, parts in batch.packed().items()})
+        self._add_sessions(counted, batch)
         return counted
 
-    def _plans(self, records: FamilyRecords) -> dict[str, list[_Table]]:
-        """By kind, what an event of it adds to each table."""
-        plans: dict[str, dict[tuple[str, ...], list[_Part]]] = {}
-        for code in records.codes:
-            for kind in code.part.filter.kinds:
-                plans.setdefault(kind, {}).setdefault(code.table.keys, []).append(self._part(code))
-        named = {code.table.keys for code in records.codes if code.names_texts and code.form != "newest"}
-        return {kind: [_table(keys, keys in named, parts) for keys, parts in tables.items()] for kind, tables in plans.items()}
-
-    def _part(self, code: Code) -> _Part:
-        column = code.part.column
-        word = _WORDS[self._types[column]] if code.form == "newest" and column is not None else None
-        return _Part(code.number, code.form, code.part.filter.where, column, word, code.form == "newest" and code.names_texts)
-
-    def _session(self, records: FamilyRecords) -> _Session | None:
-        if not records.session_terms:
-            return None
-        terms = [
-            (term, None if term.column is None else self._types[term.column], term in records.named_terms) for term in records.session_terms
-        ]
-        return _Session(Struct("<" + "".join("q" if type_ == "text" else "d" for _, type_, _ in terms)), tuple(terms))
-
-
-def _table(keys: tuple[str, ...], names_last: bool, parts: Sequence[_Part]) -> _Table:
-    counts = [part for part in parts if part.form == "count" and part.column is None and not part.tests]
-    others = tuple(part for part in parts if part not in counts)
-    return _Table(keys[1:-1], keys[-1] if len(keys) > 1 else None, names_last, tuple(part.code for part in counts), others)
-
-
-def with_event_calendar(event: Event) -> dict[str, Any]:
-    """An event with its hour and weekday."""
-    time = event["event_time"]
-    day, of_day = divmod(time, MICROSECONDS_OF_DAY)
-    return {**event, "hour": HOURS[of_day // MICROSECONDS_OF_HOUR], "weekday": WEEKDAYS[(day + EPOCH_IS_A) % 7]}
-
-
-_WORDS: dict[str, Word] = {"number": lambda value: number_word(float(value)), "text": digest_of, "time": int}
-
-Cell = tuple[int, Keys, int]
-"""Code, further keys and day."""
-
-
-class _Batch:
-    """What was counted so far, by record and cell."""
-
-    def __init__(self, texts: dict[int, str]) -> None:
-        self._texts = texts
-        self._counts: dict[RecordKey, dict[Cell, float]] = {}
-        self._sums: dict[RecordKey, dict[Cell, ExactSum]] = {}
-        self._newest: dict[RecordKey, dict[tuple[int, Keys], tuple[int, str, int]]] = {}
-        self._sessions: dict[RecordKey, list[bytes]] = {}
-
-    def add(self, record: RecordKey, table: _Table, event: Event, day: int) -> None:
-        """Counts an event of the table's record and of a day."""
-        keys = self._keys(table, event)
-        if keys is None:
-            return
-        counts = self._counts.get(record)
-        if counts is None:
-            counts = self._counts[record] = {}
-        for code in table.counts:
-            cell = (code, keys, day)
-            counts[cell] = counts.get(cell, 0.0) + 1.0
-        for part in table.parts:
-            value = None
-            if part.column is not None:
-                value = event.get(part.column)
-                if value is None:
-                    continue
-            if part.tests and not all(test.holds(event) for test in part.tests):
-                continue
-            if part.form == "count":
-                cell = (part.code, keys, day)
-                counts[cell] = counts.get(cell, 0.0) + 1.0
-            elif part.form == "sum":
-                sums = self._sums.setdefault(record, {})
-                sums.setdefault((part.code, keys, day), ExactSum()).add(float(value))  # type: ignore[arg-type]
+    def _record_keys(self, batch: EventBatch, buckets: Integers) -> Iterator[str]:
+        """The keys of the records that buckets are."""
+        for table, first, _, middle, last in buckets.tolist():
+            if table < 0:
+                key = self._firsts[-1 - table]
+                yield record_key(key, batch.coded(key)[1][first])
             else:
-                self._take_newest(record, part, keys, event, value)
+                group, own = self._tables[table]
+                further = (last,) if len(own.keys) == 2 else (middle, last)
+                yield record_key(group, batch.coded(own.keys[0])[1][first], *further)
 
-    def _keys(self, table: _Table, event: Event) -> Keys | None:
-        """The words of the keys after the first; None where one of them is null."""
-        if table.last is None:
-            return ()
-        last = event.get(table.last)
-        if last is None:
-            return None
-        digest = digest_of(last)
-        if table.names_last:
-            self._texts[digest] = last
-        if not table.middle:
-            return (digest,)
-        middle = [event.get(column) for column in table.middle]
-        return None if None in middle else (digest_of_all(middle), digest)  # type: ignore[arg-type]
+    def _counted(self, batch: EventBatch, filter_: EventFilter, column: str | None) -> Flags:
+        """Which events a filter counts that have a value in a column."""
+        kinds, names = batch.coded("kind")
+        found = np.array([*(name in filter_.kinds for name in names), False], np.bool_)[kinds]
+        for test in filter_.where:
+            found &= self._passes(batch, test)
+        return found if column is None else found & batch.known(column, self._types[column])
 
-    def _take_newest(self, record: RecordKey, part: _Part, keys: Keys, event: Event, value: Any) -> None:
-        assert part.word is not None
-        newest = self._newest.setdefault(record, {})
-        known = newest.get((part.code, keys))
-        order = (event["event_time"], event["event_id"])
-        if known is None or order > known[:2]:
-            word = part.word(value)
-            newest[part.code, keys] = (*order, word)
-            if part.text_is_kept:
-                self._texts[word] = value
+    def _passes(self, batch: EventBatch, test: EventTest) -> Flags:
+        if self._types[test.column] == "text":
+            codes, texts = batch.coded(test.column)
+            return np.array([test.holds({test.column: text}) for text in (*texts, None)], np.bool_)[codes]
+        values, known = batch.numbers(test.column)
+        if test.test == "is_null":
+            return ~known
+        if test.test == "is_not_null":
+            return known
+        # Validated: what is compared with a number is one.
+        wanted: Any = test.value
+        if test.test == "not_equals":
+            return ~known | (values != wanted)
+        compare = {"equals": np.equal, "at_least": np.greater_equal, "below": np.less}[test.test]
+        return known & compare(values, wanted)
 
-    def add_to_session(self, record: RecordKey, session: _Session, event: Event) -> None:
-        """Keeps an event for the sessions of its user."""
-        # An event that no term counts is kept too: it keeps its session from ending.
-        words: list[float | int] = []
-        for term, type_, named in session.terms:
-            value: Any = 1.0 if term.column is None else event.get(term.column)
-            if value is None or not term.filter.holds(event):
-                words.append(0 if type_ == "text" else float("nan"))
+    def _add_sessions(self, counted: Counted, batch: EventBatch) -> None:
+        """Keeps events for the sessions of their users."""
+        from srp_assets.online.records import counting_kernels as kernels
+
+        for records in self._families:
+            if not records.session_terms or not batch.size:
                 continue
-            if type_ == "text":
-                words.append(digest_of(value))
-                if named:
-                    self._texts[digest_of(value)] = value
-            else:
-                words.append(float(value))
-        time = event["event_time"]
-        entry = session_entry(time // MICROSECONDS_OF_DAY, time, session.values.pack(*words), event["event_id"])
-        self._sessions.setdefault(record, []).append(entry)
+            key = records.family.key
+            ids = batch.ids
+            heads = head(SESSION_CODE, 0, 0) + batch.day * head(0, 0, 1)
+            # An event that no term counts is kept too: it keeps its session from ending.
+            terms = [self._term(batch, term) for term in records.session_terms]
+            codes, values = batch.coded(key)
+            fixed = np.stack([heads, batch.time, *terms, ids.sizes], axis=1)
+            words, bounds = kernels.pack_rows(codes, len(values), fixed, (ids.words, ids.bounds))
+            counted.add(zip((record_key(key, value) for value in values), slices(words, bounds), strict=True))
+            for term in records.named_terms:
+                assert term.column is not None
+                counted.texts.update(batch.texts(term.column))
 
-    def packed(self) -> dict[RecordKey, list[bytes]]:
-        """The entries of each record."""
-        found: dict[RecordKey, list[bytes]] = {}
-        for record, counts in self._counts.items():
-            found.setdefault(record, []).extend(count_entry(*cell, count) for cell, count in counts.items())
-        for record, sums in self._sums.items():
-            found.setdefault(record, []).extend(sum_entry(*cell, kept.high, kept.low) for cell, kept in sums.items())
-        for record, newest in self._newest.items():
-            parts = (
-                newest_entry(code, keys, time // MICROSECONDS_OF_DAY, time, word, event_id)
-                for (code, keys), (time, event_id, word) in newest.items()
-            )
-            found.setdefault(record, []).extend(parts)
-        for record, entries in self._sessions.items():
-            found.setdefault(record, []).extend(entries)
-        return found
+    def _term(self, batch: EventBatch, term: SessionTerm) -> Integers:
+        """The words of a term."""
+        holds = self._counted(batch, term.filter, term.column)
+        if term.column is None:
+            return np.where(holds, 1.0, np.nan).view(np.int64)
+        if self._types[term.column] == "text":
+            return np.where(holds, batch.digests(term.column), 0)
+        return np.where(holds, batch.numbers(term.column)[0], np.nan).view(np.int64)
+
+
+def slices(words: Integers, bounds: Integers) -> Iterator[bytes]:
+    """The bytes between bounds."""
+    data, ends = words.tobytes(), (bounds * WORD).tolist()
+    return (data[begin:end] for begin, end in zip(ends, ends[1:], strict=False))
+
+
+def _rows(columns: list[Any], size: int, type_: Any) -> Any:
+    """Columns as the rows of a matrix; of none a matrix without rows."""
+    return np.array(columns, type_) if columns else np.zeros((0, size), type_)
+
+
+def _hash_table(most: int) -> Integers:
+    """An empty hash table that stays half empty with so many entries."""
+    return np.full(1 << (2 * most - 1).bit_length(), -1, np.int64)

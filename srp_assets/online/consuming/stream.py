@@ -15,7 +15,7 @@ from srp_assets.features.aggregation.rows import ARROW_TYPES, Integers, arrival_
 from srp_assets.features.declaration.columns import COMPUTED_COLUMNS, ValueType
 from srp_assets.features.declaration.definitions import Definitions
 from srp_assets.features.times import MICROSECONDS_OF_DAY
-from srp_assets.online.consuming.counting import Event
+from srp_assets.online.consuming.batch import Event
 from srp_assets.warehouse.storage import Storage
 
 EVENTS_AT_ONCE = 10_000

@@ -3,7 +3,7 @@
 64 bits: digests are compared within the record of one key alone, where even a million texts collide with a probability below 1 in 10^7.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from hashlib import blake2b
 
@@ -11,10 +11,19 @@ REMEMBERED = 1 << 18
 """Digests that a process keeps: a digest takes ten times as long as finding it again."""
 
 
+def _digest(text: str) -> int:
+    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "little", signed=True) or 1
+
+
 @lru_cache(REMEMBERED)
 def digest_of(text: str) -> int:
     """The digest of a text, as a signed integer of 64 bits; never 0."""
-    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "little", signed=True) or 1
+    return _digest(text)
+
+
+def id_digests(ids: Iterable[str]) -> list[int]:
+    """The digests of texts that hardly any process meets twice, which are not remembered."""
+    return [_digest(text) for text in ids]
 
 
 def digest_of_all(texts: Sequence[str]) -> int:

@@ -5,6 +5,11 @@ A record is a sequence of *entries* of 8-byte words, each a sum of a day, a newe
 append; readers add up what belongs together; now and then a record is written anew without what nobody asks for any more
 (`compaction.py`).
 
+Tables of pairs under a first key of few values (`MANY_VALUED` says which have many) lie *apart*, in a record for each combination of keys:
+a category's clicks at each place and hour of sixty days would fill a record of 100 kB and more, of which a request needs one place and
+one hour. Where a first key has many values, each has few events, and one record for all its pairs is read more quickly than one for
+each of 200 candidates. What speaks of all values of a key (how many there are, which leads) stays with the first key.
+
 An entry begins with a word that has the code of the entry (16 bits), its words (16 bits) and the day of the event (32 bits). Then:
 
 - what further keys there are: the digest of those between the first and the last, where there are three or more, and that of the last;
@@ -22,15 +27,18 @@ from functools import cached_property
 from hashlib import sha256
 from typing import Literal
 
-from srp_assets.features.aggregation.layout import Additive, Family, Layout, Newest, PartialTable, additives_of, table_keys
+from srp_assets.features.aggregation.layout import OF_VALUES, Additive, Family, Layout, Newest, PartialTable, additives_of, table_keys
 from srp_assets.features.algebra import reach_days
 from srp_assets.features.declaration.definitions import Definitions, Feature
 from srp_assets.features.declaration.model import Aggregated, Distinct, EventFilter, Last, Top
 
 Form = Literal["count", "sum", "newest"]
 
-FORMAT = 1
-"""Of records; a change of what their words mean raises it, and a store of another format is built anew."""
+FORMAT = 2
+"""Of records; a change of what their words mean, or of where they lie, raises it, and a store of another format is built anew."""
+
+MANY_VALUED = ("user_id", "item_id", "query")
+"""Columns with so many values that each has few of the events."""
 
 SESSION_CODE = 0
 """The code of events of sessions; all other codes are numbered from 1 in each family."""
@@ -84,6 +92,17 @@ class FamilyRecords:
     session_terms: tuple[SessionTerm, ...]
     named_terms: frozenset[SessionTerm]
     """Terms of texts that are asked for."""
+    apart: frozenset[PartialTable]
+    """Tables whose entries lie in a record for each combination of their keys."""
+
+    def group(self, table: PartialTable) -> str:
+        """What the keys of the records that hold a table begin with."""
+        return table.name if table in self.apart else self.family.key
+
+    @property
+    def groups(self) -> list[str]:
+        """Those of all records."""
+        return [self.family.key, *(table.name for table in self.family.tables if table in self.apart)]
 
     @cached_property
     def by_part(self) -> dict[tuple[tuple[str, ...], Additive | Newest], Code]:
@@ -114,7 +133,16 @@ class RecordLayout:
             )
             for of_family in self.families
         ]
-        return sha256(json.dumps([FORMAT, self.layout.digest, kept]).encode()).hexdigest()[:16]
+        apart = sorted(table.name for of_family in self.families for table in of_family.apart)
+        return f"{FORMAT}-{sha256(json.dumps([self.layout.digest, kept, apart]).encode()).hexdigest()[:16]}"
+
+    def difference(self, records: str) -> str | None:
+        """What the records of a store with this identity are instead; None if they are these."""
+        if records == self.digest:
+            return None
+        format_, separator, _ = records.rpartition("-")
+        own = format_ if separator else "1"
+        return "records of other definitions" if own == str(FORMAT) else f"records of format {own}, not {FORMAT}"
 
 
 def record_layout(layout: Layout) -> RecordLayout:
@@ -142,7 +170,9 @@ def _of_family(definitions: Definitions, family: Family) -> FamilyRecords:
         for feature in family.features
         if feature.is_of_session and isinstance(feature.declared, Last) and feature.value_type == "text"
     }
-    return FamilyRecords(family, tuple(codes), tuple(terms), frozenset(named))
+    of_values = {table_keys(definitions, feature) for feature in windowed if isinstance(feature.declared, OF_VALUES)}
+    apart = (table for table in family.tables if len(table.keys) > 1 and table.keys not in of_values)
+    return FamilyRecords(family, tuple(codes), tuple(terms), frozenset(named), frozenset(() if family.key in MANY_VALUED else apart))
 
 
 def newest_of(declared: Last) -> Newest:
