@@ -31,7 +31,9 @@ class OnlineAnswer:
 
 
 def demo_online(home: Home, events: int, seed: int, report: "Report") -> OnlineAnswer:
-    """Serves a sample of the shop's requests, unless the home has what was served already; counts.
+    """Serves a sample of the shop's requests, and all of its last days, unless the home has what was served already; counts.
+
+    One feature is skewed on one day, for the gate to find (`samples/demo.py`).
 
     Raises:
         Conflict: if the home declares no features, or not those of the sample world's attributes.
@@ -52,8 +54,8 @@ def demo_online(home: Home, events: int, seed: int, report: "Report") -> OnlineA
     from srp_assets.logs.registry import ingest
     from srp_assets.online.consuming.rebuilding import action_files
     from srp_assets.online.store import Store
-    from srp_assets.samples.demo import LOGS
-    from srp_assets.samples.ranking.faults import Fault
+    from srp_assets.samples.demo import LOGS, SERVED_REQUESTS, SKEWED_FEATURE, gate_days
+    from srp_assets.samples.ranking.faults import SkewedFeature
     from srp_assets.samples.ranking.serving import END_OF_TIME, Online, land_served, sampled_requests, serve, served_source
     from srp_assets.samples.ranking.world import RankingWorld
     from srp_assets.warehouse.registry import last_ingest
@@ -62,6 +64,7 @@ def demo_online(home: Home, events: int, seed: int, report: "Report") -> OnlineA
     if declared is None:
         raise Conflict("the demo needs the features of the sample world", where="SRP_FEATURES", remedy="unset it")
     world, document = RankingWorld(events, seed), load_document(declared)
+    days = gate_days(world)
     definitions = resolve(document)
     places, storage = places_of(home.settings, home.catalogue), logs_storage(home.settings.warehouse_location)
     catalogue = load_log_catalogue(Path(LOGS))
@@ -75,15 +78,15 @@ def demo_online(home: Home, events: int, seed: int, report: "Report") -> OnlineA
         tables = read_versions(definitions, versions, names)
         actions = files.read(definitions, sorted(files.paths), 0, END_OF_TIME)
         with redis_server.writing_client(home.settings) as client:
-            online = Online(Store(client), document, tables, Fault())
-            batches = serve(world, online, actions)
+            online = Online(Store(client), document, tables, SkewedFeature(SKEWED_FEATURE, days.skewed_day))
+            batches = serve(world, online, actions, SERVED_REQUESTS, days.judged_from)
             land_served(
                 home.engine, storage, catalogue, world, batches, progress=lambda step, rows: report(f"serving requests: {step}", rows, 0)
             )
     with home.engine.begin() as connection:
         record_definitions(connection, definitions)
-    requests = sampled_requests(world)
-    return _counted(home, sum(request.size for request in requests), len(requests))
+    asked = sampled_requests(world, SERVED_REQUESTS, days.judged_from)
+    return _counted(home, sum(own.request.size for own in asked), len(asked))
 
 
 def _counted(home: Home, rows: int, requests: int) -> OnlineAnswer:

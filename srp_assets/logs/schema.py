@@ -91,6 +91,12 @@ ROLE_COLUMNS: Mapping[Role, Mapping[str, Column]] = {
         "consumed_to": Column(
             kind="time", unit="UTC", description="events that were known before this time had been counted; null where nobody could tell"
         ),
+        "propensities": Column(
+            kind="map",
+            type="map<string,float64>",
+            description="probability with which the policy shows the candidate at a place, by each place that it is a candidate for; null "
+            "where nobody says",
+        ),
     },
 }
 """What every log of a role has; all are in UTC microseconds where they are times, and texts where they are ids."""

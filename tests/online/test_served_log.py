@@ -52,3 +52,17 @@ def values_of(row: dict[str, Any]) -> dict[str, Any]:
     """All features of a served row."""
     lists = {name: None if value is None else json.loads(value) for name, value in row["lists"]}
     return {**dict(row["values"]), **dict(row["texts"]), **lists}
+
+
+def test_what_the_policy_would_have_shown_where_lands_too(
+    sample_features: Definitions, store: Store, engine: Engine, storage: Storage
+) -> None:
+    chances = [{1: 0.75, 2: 0.0}, {1: 0.25}, {}]
+    batch = served_rows(sample_features, answered(sample_features, store), propensities=chances)
+    land_log_batches(engine, storage, load_log_catalogue(LOGS), batches=[("served_features", batch)], source="twin", reader="online")
+    with engine.connect() as connection:
+        (day,) = landed_log_files(connection, "served_features", "2000-01-01", "2100-01-01").values()
+    rows = {row["item_id"]: dict(row["propensities"]) for path in day.rows for row in storage.read(path).to_pylist()}
+    assert rows == {"i1": {"1": 0.75, "2": 0.0}, "i2": {"1": 0.25}, "i9": {}}
+    untold = served_rows(sample_features, answered(sample_features, store))
+    assert untold["propensities"].null_count == 3

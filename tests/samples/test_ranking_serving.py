@@ -44,7 +44,8 @@ class Shop:
     def expected(self) -> dict[str, dict]:
         """The features of all candidates of the requests, times in microseconds."""
         rows, ids = [], []
-        for request in sampled_requests(self.world, WANTED):
+        for asked in sampled_requests(self.world, WANTED):
+            request = asked.request
             as_of = pa.scalar(request.as_of, pa.timestamp("us", "UTC")).as_py()
             for place, item in enumerate(request.candidates["item_id"]):
                 rows.append({**request.context, "as_of": as_of, "item_id": item, "price": request.candidates["price"][place]})

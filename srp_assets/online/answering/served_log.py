@@ -16,13 +16,20 @@ from srp_assets.warehouse.schema import TIMESTAMP
 CANDIDATE_NUMBERS = ("position", "price")
 
 
-def served_rows(definitions: Definitions, answer: Answer, served_at: int | None = None) -> pa.RecordBatch:
+def served_rows(
+    definitions: Definitions,
+    answer: Answer,
+    served_at: int | None = None,
+    propensities: Sequence[Mapping[int, float]] | None = None,
+) -> pa.RecordBatch:
     """The rows of an answer.
 
     Args:
         definitions: that were served.
         answer: to a request.
         served_at: when, in microseconds since 1970; the time of the request if it is not known.
+        propensities: for each candidate the probability with which the policy that chose shows it at a place, by place; what other
+            policies would have been worth can be told from nothing else.
     """
     request, size = answer.request, answer.request.size
     items = list(request.candidates["item_id"])
@@ -46,6 +53,8 @@ def served_rows(definitions: Definitions, answer: Answer, served_at: int | None 
     columns["defaulted"] = pa.array([sorted(answer.defaulted)] * size, pa.list_(pa.string()))
     consumed_to = None if answer.position is None else answer.position.consumed_to
     columns["consumed_to"] = pa.array([consumed_to] * size, pa.int64()).cast(TIMESTAMP)
+    places = [None if own is None else [(str(place), value) for place, value in own.items()] for own in propensities or [None] * size]
+    columns["propensities"] = pa.array(places, pa.map_(pa.string(), pa.float64()))
     return pa.RecordBatch.from_pydict(columns)
 
 

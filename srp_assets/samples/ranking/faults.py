@@ -197,6 +197,27 @@ class NullAgainstDefault(Fault):
         return _changed(answer, features, spoiled)
 
 
+class SkewedFeature(Fault):
+    """One feature is served in thousandths of its unit, on one day alone.
+
+    Args:
+        feature: a number.
+        day: since 1970.
+    """
+
+    name = "skewed_feature"
+
+    def __init__(self, feature: str, day: int) -> None:
+        self.feature = feature
+        self.day = day
+
+    def answer(self, definitions: Definitions, answer: Answer) -> Answer:
+        """The answer with the feature a thousand times as large."""
+        if answer.request.day != self.day:
+            return answer
+        return _changed(answer, [definitions.features[self.feature]], lambda _, values: values * 1_000)
+
+
 FAULTS: dict[str, Fault] = {
     fault.name: fault
     for fault in (
@@ -214,7 +235,7 @@ FAULTS: dict[str, Fault] = {
         NullAgainstDefault(),
     )
 }
-"""All faults by name."""
+"""All faults by name, but that of one feature: of which one, and when, is for whoever switches it on."""
 
 
 def fault_named(name: str | None) -> Fault:

@@ -95,8 +95,7 @@ def _impressions(world: RankingWorld, requests: Requests) -> Impressions:
     choice = np.where(explored, draws.below("explored choice", numbers, POOL), by_policy)
     item = pool[np.arange(len(numbers)), choice]
     # Of an item that is in the pool twice, both places count.
-    overall = (1 - EXPLORATION) * probabilities + EXPLORATION / POOL
-    propensity = np.where(pool == item[:, None], overall, 0).sum(axis=1)
+    propensity = np.where(pool == item[:, None], with_exploration(probabilities), 0).sum(axis=1)
     return Impressions(
         numbers=numbers,
         request=request,
@@ -133,6 +132,11 @@ def policy_probabilities(world: RankingWorld, requests: Requests, request: Ids, 
     matches = items.category[pool] == requests.query_category[request][:, None]
     scores = np.exp(0.8 * guessed[pool] + 0.7 * matches)
     return scores / scores.sum(axis=1, keepdims=True)
+
+
+def with_exploration(probabilities: Reals) -> Reals:
+    """The probability of each slot of a pool, with what chance chooses."""
+    return (1 - EXPLORATION) * probabilities + EXPLORATION / POOL
 
 
 def relevance(world: RankingWorld, requests: Requests, request: Ids, item: Ids) -> Reals:

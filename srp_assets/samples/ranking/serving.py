@@ -3,7 +3,7 @@
 Candidates of a request are all items that the policy chose among, shown or not. What the twin served is a log of the world like any other.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,7 +28,7 @@ from srp_assets.online.store import Pointer, Position, Store
 from srp_assets.samples.ranking.faults import Fault
 from srp_assets.samples.ranking.landing import Progress, source_of
 from srp_assets.samples.ranking.logged import HOUR, VISITS_AT_ONCE, Fate, fates, request_context
-from srp_assets.samples.ranking.responses import pools
+from srp_assets.samples.ranking.responses import POOL, policy_probabilities, pools, with_exploration
 from srp_assets.samples.ranking.world import POSITIONS, RankingWorld
 from srp_assets.warehouse.schema import TIMESTAMP
 from srp_assets.warehouse.storage import Storage
@@ -58,22 +58,41 @@ class Online:
     fault: Fault
 
 
-def sampled_requests(world: RankingWorld, wanted: int = REQUESTS) -> list[Request]:
-    """About so many requests of all, chosen by chance, in the order of their times."""
-    found: list[Request] = []
+@dataclass(frozen=True)
+class Asked:
+    """A request, and for each of its candidates the probability with which the policy shows it at a place, by place."""
+
+    request: Request
+    propensities: Sequence[Mapping[int, float]]
+
+
+def sampled_requests(world: RankingWorld, wanted: int = REQUESTS, all_from: int = END_OF_TIME) -> list[Asked]:
+    """About so many requests of all, chosen by chance, in the order of their times.
+
+    Args:
+        world: whose requests.
+        wanted: about how many.
+        all_from: from this time on (microseconds since 1970) all requests are served.
+    """
+    found: list[Asked] = []
     share = min(1.0, wanted / world.requests_count)
     for first in range(0, world.visits, VISITS_AT_ONCE):
         requests = world.requests(first, min(first + VISITS_AT_ONCE, world.visits))
-        chosen = np.flatnonzero(world.draws("request").chance("served", requests.numbers, share))
+        chosen = np.flatnonzero(world.draws("request").chance("served", requests.numbers, share) | (requests.time >= all_from))
         context = pa.table(request_context(requests)).take(pa.array(chosen)).to_pylist()
         place = np.repeat(chosen, POSITIONS)
         numbers = requests.numbers[place] * POSITIONS + np.tile(np.arange(POSITIONS), len(chosen))
-        pool = pools(world, requests, place, numbers).reshape(len(chosen), -1)
-        for row, own, items in zip(chosen.tolist(), context, pool, strict=True):
-            different = np.unique(items)
+        pool = pools(world, requests, place, numbers)
+        chances = with_exploration(policy_probabilities(world, requests, place, pool))
+        of_request = zip(pool.reshape(len(chosen), -1), chances.reshape(len(chosen), -1), strict=True)
+        for row, own, (items, chance) in zip(chosen.tolist(), context, of_request, strict=True):
+            different, first_slot, number = np.unique(items, return_index=True, return_inverse=True)
             candidates = {"item_id": [f"item-{item}" for item in different.tolist()], "price": world.items.price[different].tolist()}
-            found.append(Request(f"t{requests.numbers[row]}", int(requests.time[row]), own, candidates))
-    return sorted(found, key=lambda request: (request.as_of, request.trace_id))
+            request = Request(f"t{requests.numbers[row]}", int(requests.time[row]), own, candidates)
+            # No item is in the pools of two places; of one that is in a pool twice, both slots count.
+            places, total = (first_slot // POOL + 1).tolist(), np.bincount(number, chance).tolist()
+            found.append(Asked(request, [{at: own_chance} for at, own_chance in zip(places, total, strict=True)]))
+    return sorted(found, key=lambda asked: (asked.request.as_of, asked.request.trace_id))
 
 
 def with_repeats(world: RankingWorld, stream: pa.Table) -> pa.Table:
@@ -88,7 +107,9 @@ def with_repeats(world: RankingWorld, stream: pa.Table) -> pa.Table:
     return pa.concat_tables([stream, *copies])
 
 
-def serve(world: RankingWorld, online: Online, actions: pa.Table, wanted: int = REQUESTS) -> Iterator[pa.RecordBatch]:
+def serve(
+    world: RankingWorld, online: Online, actions: pa.Table, wanted: int = REQUESTS, all_from: int = END_OF_TIME
+) -> Iterator[pa.RecordBatch]:
     """The rows that the twin served, some requests after the others; the events that come after the last are counted too.
 
     Args:
@@ -96,6 +117,7 @@ def serve(world: RankingWorld, online: Online, actions: pa.Table, wanted: int = 
         online: what answers them.
         actions: of `logs/actions`, all of them.
         wanted: about how many requests.
+        all_from: from this time on (microseconds since 1970) all requests are served.
     """
     definitions, fault = resolve(online.document), online.fault
     served = resolve(fault.document(online.document))
@@ -103,14 +125,15 @@ def serve(world: RankingWorld, online: Online, actions: pa.Table, wanted: int = 
     stream = as_stream(served, fault.stream(with_repeats(world, as_stream(served, actions))))
     twin = Twin(online.store, layout)
     consumer, day, waiting = _begin(online, layout, stream.slice(0, 0)), -1, []
-    for request in sampled_requests(world, wanted):
+    for asked in sampled_requests(world, wanted, all_from):
+        request = asked.request
         if fault.loads_each_day and request.day != day:
             known = known_between(stream, 0, request.day * MICROSECONDS_OF_DAY)
             consumer = _begin(online, layout, fault.history(known, request.day), request.day * MICROSECONDS_OF_DAY)
         day = request.day
         _read_on(consumer, stream, fault.read_to(request.as_of))
         answer = fault.answer(served, twin.answer(request))
-        waiting.append(served_rows(definitions, answer))
+        waiting.append(served_rows(definitions, answer, propensities=asked.propensities))
         if len(waiting) == REQUESTS_OF_A_BATCH:
             yield _together(waiting)
             waiting = []
