@@ -303,13 +303,15 @@ class _Ranges:
         """The slots of tables; of one without slots none."""
         starts = [0]
         first = np.zeros((len(tables) + 1, records + 1), np.int64)
+        none = np.zeros(0, np.int64)
+        if not any(tables):
+            return cls([0] * len(tables), first, none, none)
         numbers = np.arange(records + 1)
         for table, slots in enumerate(tables):
             if slots is not None:
                 first[table] = starts[-1] + np.searchsorted(slots.record, numbers)
             starts.append(starts[-1] + (0 if slots is None else len(slots)))
         kept = [slots for slots in tables if slots is not None]
-        none = np.zeros(0, np.int64)
         middle, last = (np.concatenate([none, *(getattr(slots, name) for slots in kept)]) for name in ("middle", "last"))
         return cls(starts[:-1], first, middle, last)
 

@@ -80,6 +80,8 @@ def _combinations(columns: Columns, keys: Sequence[str]) -> tuple[Integers, list
 
 
 def _sorted(places: Integers, record: Integers, middle: Integers, last: Integers) -> Slots:
+    if (record[1:] > record[:-1]).all():
+        return Slots(places, record, middle, last)
     order = np.lexsort((last, middle, record))
     place_of = np.full(len(order) + 1, -1, np.int64)
     place_of[order] = np.arange(len(order))
