@@ -172,12 +172,27 @@ class Sequence(Strict):
         return self
 
 
+class DifferenceLimits(Strict):
+    """In which share of a day's traces what was served may differ from what is computed again, for models to be promoted.
+
+    `rate` holds for each cause that `causes` does not name; `unexplained` is a cause like others. Knowledge from after the request is never
+    tolerated. Fewer than `traces` of a day are no evidence. Where the online side logs `every_request`, one without a log differs.
+    """
+
+    rate: float = Field(0.001, ge=0, le=1)
+    causes: dict[Name, float] = {"trace_missing_offline": 0.02}
+    traces: int = Field(100, ge=1)
+    every_request: bool = False
+
+
 class Document(Strict):
-    """All that one file declares."""
+    """All that one file declares. `embeddings` names the declared vectors of items that soft searches take, in their current version."""
 
     name: Name
     owner: Sentence
+    embeddings: Name | None = None
     portrait: Portrait = Portrait()
+    differences: DifferenceLimits = DifferenceLimits()
     sequences: tuple[Sequence, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -237,6 +252,10 @@ def load_sequences(path: Path, definitions: Definitions) -> Document:
         place = ".".join(str(step) for step in first["loc"])
         message = first["msg"].removeprefix("Value error, ")
         raise InvalidInput(message, where=f"{path}: {place}" if place else str(path), remedy="correct the declaration") from error
+    soft = [sequence.name for sequence in document.sequences if sequence.final.search == "soft"]
+    if soft and document.embeddings is None:
+        message = f"the soft search of {soft[0]!r} needs vectors"
+        raise InvalidInput(message, where=f"{path}: embeddings", remedy="name the embeddings that embeddings.yaml declares")
     for sequence in document.sequences:
         try:
             check_columns(sequence, definitions)

@@ -5,11 +5,12 @@ missing. A request whose portrait ends above all such places is exact; one whose
 are read.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from srp_assets.features.aggregation.rows import Flags, Floats, Integers, encoded, integers, numbers
 from srp_assets.features.times import MICROSECONDS_OF_DAY, days_of
@@ -18,7 +19,8 @@ from srp_assets.sequences.search.attributes import ITEM, AttributeIndex, digests
 from srp_assets.sequences.search.described import Described
 from srp_assets.sequences.search.requests import candidate_codes, seen
 from srp_assets.sequences.search.searching import PreparedSequence, SearchVectors
-from srp_assets.sequences.search.tables import CATEGORY, OWN_LISTS, Asked, StageRows
+from srp_assets.sequences.search.tables import CATEGORY, COLUMN_OF, OWN_LISTS, Asked, StageRows
+from srp_assets.sequences.stages import STAGE_SCHEMA
 
 DROPPED = "dropped"
 """How many older actions of the same user and month were left out below this one; 0 for nearly all."""
@@ -67,15 +69,22 @@ class UserActions:
     def _numbers(self, name: str) -> Floats:
         return numbers(self.table[name]) if name in self.table.column_names else np.full(self.table.num_rows, np.nan)
 
-    def with_category(self) -> pa.Table:
+    def with_lists(self) -> pa.Table:
         """The actions with the lists of stage tables."""
-        table = self.table
-        source = self.described.attributes.source_of(CATEGORY)
-        if source is not None:
-            table = table.append_column(CATEGORY, source.strings(CATEGORY, self.described.versions(CATEGORY)))
-        for name in (name for name in (*OWN_LISTS, "dwell_seconds") if name not in table.column_names):
-            table = table.append_column(name, pa.nulls(table.num_rows, pa.string() if name == CATEGORY else pa.float64()))
-        return table
+        return with_lists(self.table, self.described)
+
+
+def with_lists(actions: pa.Table, described: Described) -> pa.Table:
+    """Actions with all lists of stage tables: the category of their days, and nulls for what they have not."""
+    source = described.attributes.source_of(CATEGORY)
+    if source is not None:
+        actions = actions.append_column(CATEGORY, source.strings(CATEGORY, described.versions(CATEGORY)))
+    for name in OWN_LISTS:
+        column = COLUMN_OF.get(name, name)
+        if column not in actions.column_names:
+            type_ = STAGE_SCHEMA.field(name).type.value_type
+            actions = actions.append_column(column, pa.nulls(actions.num_rows, type_))
+    return actions
 
 
 def computed_stages(inputs: Inputs, actions: pa.Table, requests: pa.Table, portraits: Collection[str] | None = None) -> Iterator[pa.Table]:
@@ -88,20 +97,40 @@ def computed_stages(inputs: Inputs, actions: pa.Table, requests: pa.Table, portr
         portraits: traces whose portrait is written too; None for all.
     """
     found = UserActions(actions, inputs.attributes)
+    return searched_stages(inputs, found.described, found.with_lists(), _portraits(inputs, found, requests), requests, portraits)
+
+
+def searched_stages(
+    inputs: Inputs,
+    described: Described,
+    written: pa.Table,
+    asked: Iterable[tuple[Asked, Integers]],
+    requests: pa.Table,
+    portraits: Collection[str] | None,
+) -> Iterator[pa.Table]:
+    """Stage tables of requests whose portraits are known.
+
+    Args:
+        inputs: what they are computed with.
+        described: actions.
+        written: the same actions with the lists of stage tables.
+        asked: each request with its portrait, as places of actions.
+        requests: the same requests with their candidates and context.
+        portraits: traces whose portrait is written too; None for all.
+    """
     document, embedding = inputs.document, inputs.vectors.version if inputs.vectors else None
-    prepared = [(own, PreparedSequence(own, found.described, inputs.vectors)) for own in document.sequences]
-    written = found.with_category()
-    asked = _Candidates(inputs, requests)
+    prepared = [PreparedSequence(own, described, inputs.vectors) for own in document.sequences]
+    candidates = _Candidates(inputs, requests)
     rows, size = StageRows(document, embedding), 0
-    for number, (request, places) in enumerate(_portraits(inputs, found, requests)):
+    for number, (request, places) in enumerate(asked):
         if portraits is None or request.trace_id in portraits:
             rows.add_portrait(request, places)
             size += len(places)
-        for sequence, (declared, searched) in enumerate(prepared):
+        for sequence, searched in enumerate(prepared):
             general = searched.general(places, request.as_of)
-            rows.add_general(request, declared, general)
-            finals = searched.final(general, request.as_of, asked.codes(sequence, number))
-            rows.add_finals(request, declared, asked.ids(number), finals)
+            rows.add_general(request, searched.sequence, general)
+            finals = searched.final(general, request.as_of, candidates.codes(sequence, number))
+            rows.add_finals(request, searched.sequence, candidates.ids(number), finals)
             size += len(general) + len(finals.rows)
         if size >= PLACES_AT_ONCE:
             yield rows.table(written)
@@ -151,8 +180,6 @@ def _portraits(inputs: Inputs, found: UserActions, requests: pa.Table) -> Iterat
 
 def _users(found: UserActions, requests: pa.Table) -> Integers:
     """The code of the user of each request; -1 where there are no actions of him."""
-    import pyarrow.compute as pc
-
     places = pc.index_in(requests["user_id"], value_set=found.users, skip_nulls=True)
     return np.asarray(pc.fill_null(places, -1)).astype(np.int64)
 
@@ -162,8 +189,8 @@ class _Candidates:
 
     def __init__(self, inputs: Inputs, requests: pa.Table) -> None:
         column = requests[CANDIDATES].combine_chunks()
-        lengths = np.array([len(own) for own in column.to_pylist()], np.int64) if len(column) else np.zeros(0, np.int64)
-        self._offsets = np.concatenate([[0], np.cumsum(lengths)])
+        lengths = np.asarray(pc.list_value_length(column)).astype(np.int64)
+        self._offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         self._items: list[str] = column.flatten().to_pylist()
         request_of = np.repeat(np.arange(len(lengths)), lengths)
         days = days_of(integers(requests["as_of"]))[request_of]

@@ -72,8 +72,8 @@ class Described:
         return self._rows[name]
 
     @property
-    def bytes(self) -> int:
-        """What has been computed of all columns so far, with the times."""
+    def size(self) -> int:
+        """Bytes of what has been computed of all columns so far, with the times."""
         found = [self.event_time, self.arrival_time, *self._texts.values(), *self._numbers.values(), *self._rows.values()]
         return sum(own.nbytes for own in found)
 

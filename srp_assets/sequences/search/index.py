@@ -56,9 +56,9 @@ class PortraitIndex:
         return self.described.arrival_time
 
     @property
-    def bytes(self) -> int:
-        """What the index holds beside the portrait itself."""
-        return self.order.nbytes + self.described.bytes + sum(own.bytes for own in self.sequences)
+    def size(self) -> int:
+        """Bytes that the index holds beside the portrait itself."""
+        return self.order.nbytes + self.described.size + sum(own.size for own in self.sequences)
 
     def take(self, data: bytes) -> None:
         """Brings the index to what a portrait holds now.

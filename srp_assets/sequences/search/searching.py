@@ -94,8 +94,8 @@ class PreparedSequence:
         self._places = vectors.places(actions.texts(ITEM)) if is_soft and vectors is not None else np.zeros(0, np.int64)
 
     @property
-    def bytes(self) -> int:
-        """What is prepared, beside the columns themselves."""
+    def size(self) -> int:
+        """Bytes of what is prepared, beside the columns themselves."""
         return sum(own.nbytes for own in (self._passes, *self._preferences, self._codes, self._places))
 
     def extended(self, more: "PreparedSequence", actions: Described) -> "PreparedSequence":
@@ -193,7 +193,7 @@ def _holds(condition: Condition, is_number: bool, texts: Texts, numbers: Numbers
     if condition.test in ("in", "not_in"):
         among = np.isin(texts(name), [digest_of(value) for value in condition.values])
         return among if condition.test == "in" else ~among
-    if condition.test in ("at_least", "below"):
+    if condition.value is not None:
         values = numbers(name)
         # A comparison with NaN is false, as that with null is.
         return values >= condition.value if condition.test == "at_least" else values < condition.value
