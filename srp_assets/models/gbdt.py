@@ -2,6 +2,9 @@
 
 Only bins are kept of the rows that are trained on, a byte a value: borders of bins come from a sample that is spread over all days, and
 then every row group is read once, binned, and let go. What LightGBM would do with all rows in memory is the same but for that sample.
+
+LambdaRank is told the places of rows: beside the trees LightGBM learns a score for each place, which explains what is clicked because of
+where it stood, and is no part of the model, as the bias tower of deep models.
 """
 
 import json
@@ -177,6 +180,7 @@ def parameters_of(document: ModelDocument) -> dict[str, Any]:
         "bagging_fraction": architecture.row_share,
         "bagging_freq": 1 if architecture.row_share < 1 else 0,
         "lambda_l2": architecture.l2,
+        "lambdarank_position_bias_regularization": architecture.position_regularization,
         "max_bin": architecture.bins,
         "seed": architecture.seed,
         # The same trees however many threads there are, and whatever else the machine does.
@@ -195,6 +199,7 @@ class _Piece:
     labels: np.ndarray
     weights: np.ndarray
     requests: np.ndarray
+    positions: np.ndarray
 
 
 class _Inputs(lgb.Sequence):
@@ -257,6 +262,7 @@ def _binned(
         )
     architecture = _architecture(document)
     groups = np.concatenate([piece.requests for piece in pieces]) if _ranks(document) else None
+    positions = np.concatenate([piece.positions for piece in pieces]) if _ranks(document) else np.zeros(0)
     weights = np.concatenate([piece.weights for piece in pieces]) if architecture.weighted else None
     with ThreadPoolExecutor(1) as pool:
         ahead = _ReadAhead(reader, matrix, pieces, pool)
@@ -265,6 +271,7 @@ def _binned(
             label=labels,
             weight=weights,
             group=groups,
+            position=positions if len(positions) == len(labels) else None,
             reference=reference,
             feature_name=list(matrix.names),
             categorical_feature=matrix.category_places,
@@ -276,15 +283,30 @@ def _binned(
 def _pieces(document: ModelDocument, label: str, reader: SetReader, share: float) -> Iterator[_Piece]:
     """What is to be known of row groups before their inputs are read; only narrow columns are opened."""
     architecture, ranks = _architecture(document), _ranks(document)
-    columns = [*document.labels, "weight", "event_id"] + (["trace_id"] if ranks else [])
+    columns = [*document.labels, "weight"]
+    columns += ["trace_id", "position", "examination"] if ranks else []
+    # Ids decide which rows without the label stay. Where all do, texts that are as many as rows need not be read.
+    columns += ["event_id"] if share < 1 else []
     for group in reader.row_groups:
         rows = reader.read(group, columns)
         happened = rows[label].to_numpy()
         labels = sum(rows[name].to_numpy().astype(np.float64) for name in document.labels) if ranks else happened.astype(np.float64)
         # A page is ranked as a whole: no row of it is left out.
-        kept = np.ones(len(happened), dtype=bool) if ranks else kept_rows(rows["event_id"], happened, share, architecture.seed)
+        kept = kept_rows(rows["event_id"], happened, share, architecture.seed) if share < 1 else np.ones(len(happened), dtype=bool)
         requests = _request_sizes(rows["trace_id"]) if ranks else np.zeros(0, dtype=np.int64)
-        yield _Piece(group, kept, np.asarray(labels)[kept], rows["weight"].to_numpy()[kept], requests)
+        positions = _positions(architecture, rows) if ranks else np.zeros(0, dtype=np.int32)
+        yield _Piece(group, kept, np.asarray(labels)[kept], rows["weight"].to_numpy()[kept], requests, positions)
+
+
+def _positions(architecture: GradientBoosting, rows: pa.Table) -> np.ndarray:
+    """The places at which rows were shown, if LightGBM is to learn what clicks owe to them; empty if it is not.
+
+    Rows that are weighed by how likely their place is looked at are right already: place would be taken out of their clicks twice.
+    """
+    weighed_by_place = architecture.weighted and rows["examination"].null_count < rows.num_rows
+    if not architecture.debias_positions or weighed_by_place:
+        return np.zeros(0, dtype=np.int32)
+    return rows["position"].to_numpy().astype(np.int32)
 
 
 def _request_sizes(traces: pa.ChunkedArray) -> np.ndarray:

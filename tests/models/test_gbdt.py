@@ -142,3 +142,29 @@ def test_what_trees_cannot_do_is_refused(train: SetReader, tmp_path: Path) -> No
     nothing = written_sets(Storage(str(tmp_path)), {"2024-03-01": [never]})
     with pytest.raises(InvalidInput, match="'clicked' never happened in 2024-03-01 to 2024-03-01"):
         train_gbdt(document_of(), nothing, None)
+
+
+def policy_pages(pages: int) -> pa.Table:
+    """Pages of four that a policy ordered by `noise`: it decides who is looked at, `quality` alone who is clicked when looked at."""
+    made = set_table("2024-03-01", 4 * pages, seed=9)
+    random = np.random.default_rng(3)
+    quality, noise = random.normal(size=4 * pages), random.normal(size=(pages, 4))
+    positions = (noise[:, :, None] < noise[:, None, :]).sum(axis=2).ravel() + 1
+    clicked = random.random(4 * pages) < 1 / (1 + np.exp(1 - 1.5 * quality)) / positions**1.5
+    columns = {"quality": quality, "noise": noise.ravel(), "position": positions, "clicked": clicked}
+    for name, values in columns.items():
+        made = made.set_column(made.schema.get_field_index(name), name, pa.array(values))
+    return made
+
+
+def test_lambdarank_does_not_learn_what_clicks_owe_to_places(tmp_path: Path) -> None:
+    shown = policy_pages(1_500)
+    looked_at = 1 / shown["position"].to_numpy() ** 1.5
+    weighed = shown.set_column(shown.schema.get_field_index("examination"), "examination", pa.array(looked_at))
+    gains = {}
+    for name, table, debias in (("debiased", shown, True), ("biased", shown, False), ("weighed", weighed, True)):
+        reader = written_sets(Storage(str(tmp_path / name)), {"2024-03-01": [table]})
+        gains[name] = train_gbdt(document_of(objective="lambdarank", debias_positions=debias), reader, None).importance()["clicked"]
+    assert gains["debiased"]["noise"] < 0.5 * gains["biased"]["noise"]
+    assert gains["debiased"]["quality"] > gains["biased"]["quality"]
+    assert gains["weighed"] == gains["biased"]

@@ -28,6 +28,8 @@ class GradientBoosting(Strict):
     patience: int = Field(30, ge=1, description="rounds without an improvement on validation rows after which training ends")
     weighted: bool = Field(True, description="whether rows count by the weight that the training set gives them")
     negative_share: float = Field(1.0, gt=0, le=1, description="share of the rows without the label that are trained on")
+    debias_positions: bool = Field(True, description="of lambdarank: whether what clicks owe to places is learned apart, and left out")
+    position_regularization: float = Field(0.0, ge=0, description="of lambdarank: L2 penalty of what is learned of places")
     seed: int = Field(1, ge=0, le=2**31)
 
 
