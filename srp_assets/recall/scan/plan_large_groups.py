@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import pyarrow as pa
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_schema
 
@@ -30,6 +31,9 @@ from srp_assets.warehouse.storage import Storage
 
 GROUPS_AT_ONCE = 4
 """Groups that are joined side by side: planning one overlaps with the work of others (arbitrary: twice the cores of a small machine)."""
+
+CONSTRAINTS = "spark.sql.constraintPropagation.enabled"
+"""Spark's name for inferring filters of filters."""
 
 
 class LargeGroups:
@@ -57,7 +61,7 @@ class LargeGroups:
         """
         if not groups:
             return {}, 0
-        with ThreadPoolExecutor(GROUPS_AT_ONCE) as pool:
+        with without_constraints(self._attempt.spark), ThreadPoolExecutor(GROUPS_AT_ONCE) as pool:
             list(pool.map(self._write_cases, groups))
         storage = self._attempt.storage
         folders = [storage.address(f"{self._attempt.cases_folder}/group-{group.index}") for group in groups]
@@ -139,6 +143,21 @@ class LargeGroups:
             for entity_name in sorted(entities)
             for row in self._attempt.table(entity_name).groupBy("product", "period", "visible").count().collect()
         }
+
+
+@contextmanager
+def without_constraints(spark: SparkSession) -> Iterator[None]:
+    """Keeps Spark from inferring filters of filters while it plans.
+
+    It would write the filter "some task is left" anew for every choice of a word of the bitmap and an alias of it: of 16 words, a thousand
+    tasks, 65,536 filters, each compared with each other one.
+    """
+    before = spark.conf.get(CONSTRAINTS)
+    spark.conf.set(CONSTRAINTS, "false")
+    try:
+        yield
+    finally:
+        spark.conf.set(CONSTRAINTS, before)
 
 
 def _assembler(storage: Storage, plan_path: str, group_index: int) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:

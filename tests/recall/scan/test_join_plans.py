@@ -11,7 +11,7 @@ from srp_assets.recall.batch import TaskSpec
 from srp_assets.recall.scan.compile import native_levels, plan_of
 from srp_assets.recall.scan.plan_attempt import Attempt
 from srp_assets.recall.scan.plan_batch import BatchRun
-from srp_assets.recall.scan.plan_large_groups import LargeGroups
+from srp_assets.recall.scan.plan_large_groups import CONSTRAINTS, LargeGroups
 from srp_assets.recall.scan.plan_scan import order_scan, point_lookups
 from srp_assets.strategy.resolved import Feature, Node, ResolvedStrategy, Rule
 from srp_assets.warehouse.building import build_periods
@@ -142,3 +142,19 @@ def test_look_ups_by_key_open_only_their_buckets(
     assert outcome.case_counts == {"task-comment-comment": len(expected)}
     assert all(cell.scanned == cell.present for cell in outcome.cells)
     assert sum(cell.present + cell.excluded for cell in outcome.cells) == sum(build.rows_visible for build in builds["comment"])
+
+
+def test_a_thousand_tasks_are_planned_and_joined_in_spark(
+    spark: "SparkSession", storage: Storage, sample_catalogue: Catalogue, builds: dict[str, list[Build]]
+) -> None:
+    pattern = next(pattern for pattern in sample_catalogue.patterns if set(pattern.objects) == {"post", "comment"})
+    thresholds = [Rule(feature=LIKES, match=">=", value=number % 45) for number in range(1_000)]
+    tasks = [
+        TaskSpec(task_id=f"task-{number}", strategy=task(sample_catalogue, pattern, "comment", rule).strategy, products=("aurora",))
+        for number, rule in enumerate(thresholds)
+    ]
+    plan = plan_of(sample_catalogue, tasks)
+    before = spark.conf.get(CONSTRAINTS)
+    found = BatchRun(Attempt(spark, storage, plan, builds, "thousand"), broadcast_rows=0, worker_rows=0).run()
+    assert found.case_counts == {f"task-{number}": max(0, 40 - number % 45) for number in range(1_000)}
+    assert spark.conf.get(CONSTRAINTS) == before
