@@ -82,6 +82,20 @@ class RegisteredVersions:
             raise InvalidInput(f"its record of {kind} was changed after it was kept", where=where, remedy="record it again")
         return record
 
+    def tag(self, version: str, name: str, value: str) -> None:
+        """Says something of a version that people see at a glance."""
+        self.tracking.client.set_model_version_tag(self.model, version, name, value)
+
+    def attach(self, version: str, name: str, content: str) -> str:
+        """Keeps a page or a picture with a version; another one of its name is replaced. Its address.
+
+        Raises:
+            NotFound: if there is no such version.
+        """
+        run_id, path = self._known(version).run_id, f"{FOLDER}/{version}/{name}"
+        TrackedRun(self.tracking, run_id).log_text(content, path)
+        return f"{self.tracking.client.get_run(run_id).info.artifact_uri}/{path}"
+
     @contextmanager
     def alone(self) -> Iterator[None]:
         """Nobody else who shares the registry database is within such a block of this model.

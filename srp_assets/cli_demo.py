@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from srp_assets.cli_common import ERROR, OK, Home, answer, json_option, open_home
+from srp_assets.cli_demo_gate import demo_gate, print_gate
 from srp_assets.cli_demo_logs import demo_logs, print_logs
 from srp_assets.cli_demo_models import demo_models, print_models
 from srp_assets.cli_demo_online import demo_online, print_online
@@ -46,11 +47,14 @@ def demo_command(rows: int, seed: int, as_json: bool) -> int:
     Generates a content platform of two products, lands it, builds its tables through Dagster, applies examples/sample, submits a task for
     each of its strategies, lets the sensor merge them into one batch, and runs it. Then the logs of a generated shop are landed and
     stitched, some of its requests are answered online and what was served is logged, features and training sets of its impressions are
-    built, and every configured model is trained on them. Exit code 1 if any task or any figure of the logs differs from the planted truth,
-    a served row is not in the log, or a model does not tell what is clicked. In a home that holds the world already, only the tasks run
-    anew.
+    built, every configured model is trained on them, and the better one becomes champion; a model that was trained on a day on which one
+    feature was served wrongly is refused. Exit code 1 if any task or any figure of the logs differs from the planted truth, a served row is
+    not in the log, a model does not tell what is clicked, or the gate decides otherwise. In a home that holds the world already, only the
+    tasks run anew.
     """
     from srp_assets.console import hint, progress, say
+    from srp_assets.samples.demo import gate_days
+    from srp_assets.samples.ranking.world import RankingWorld
 
     started = time.monotonic()
     with open_home() as home:
@@ -61,8 +65,10 @@ def demo_command(rows: int, seed: int, as_json: bool) -> int:
             balanced = _balanced(home)
             logs = demo_logs(home, rows, seed, report)
             online = demo_online(home, rows, seed, report)
-            models = demo_models(home, report)
-    good = balanced and logs.good and online.good and models.good and rejected == planted
+            days = gate_days(RankingWorld(rows, seed))
+            models = demo_models(home, days.proved, report)
+            gate = demo_gate(home, days, report)
+    good = balanced and logs.good and online.good and models.good and gate.good and rejected == planted
     good = good and all(found.equal and found.task.complete for found in answers)
     seconds = time.monotonic() - started
     if as_json:
@@ -76,6 +82,7 @@ def demo_command(rows: int, seed: int, as_json: bool) -> int:
                 "logs": logs.as_dict(),
                 "online": online.as_dict(),
                 "models": models.as_dict(),
+                "gate": gate.as_dict(),
                 "equal": good,
                 "seconds": round(seconds, 1),
             }
@@ -85,6 +92,7 @@ def demo_command(rows: int, seed: int, as_json: bool) -> int:
     print_logs(logs)
     print_online(online)
     print_models(models)
+    print_gate(gate)
     batches = len({found.task.batch_id for found in answers})
     merged = "one merged batch" if batches == 1 else f"{batches} merged batches"
     say(f"{len(answers)} tasks in {merged}: {'all as planted' if good else 'NOT as planted'}; {seconds:.0f} s in all")

@@ -36,9 +36,15 @@ class ModelsAnswer:
         return {"training_days": self.days, "training_rows": self.rows, "models": self.models, "good": self.good}
 
 
-def demo_models(home: Home, report: "Report") -> ModelsAnswer:
-    """Builds what is stale of features and training sets through Dagster, and trains every configured model that this home has not yet."""
-    from srp_assets.cli_models import newest_day, versions_of
+def demo_models(home: Home, newest: str, report: "Report") -> ModelsAnswer:
+    """Builds what is stale of features and training sets through Dagster, and trains every configured model that this home has not yet.
+
+    Args:
+        home: of the demo.
+        newest: the day by which training ends.
+        report: told how far it is.
+    """
+    from srp_assets.cli_models import versions_of
     from srp_assets.cli_runs import LocalRuns
     from srp_assets.cli_training import home_training
     from srp_assets.features.building.days import stale_days as stale_features
@@ -56,7 +62,6 @@ def demo_models(home: Home, report: "Report") -> ModelsAnswer:
         with home.engine.connect() as connection:
             days = stale_days(connection, places)
         runs.build_training_sets(days)
-        newest = newest_day(home)
         folder = home.settings.model_configurations
         documents = [] if folder is None else load_models(folder, places)
         for document in documents:
@@ -64,7 +69,7 @@ def demo_models(home: Home, report: "Report") -> ModelsAnswer:
                 runs.train_model(document.name, newest)
     with home.engine.connect() as connection:
         sets = current_sets(connection, places.identity)
-    models = [versions_of(home, document.name)[0] for document in documents]
+    models = [next(found for found in versions_of(home, document.name) if found["judged_to"] == newest) for document in documents]
     return ModelsAnswer(len(sets), sum(build.rows for build in sets.values()), models)
 
 

@@ -1,15 +1,40 @@
-"""The commands on who is champion: see it with the decisions, approve a gain that is too good, go back to the previous one."""
+"""The commands on who is champion: judge candidates, see decisions, approve a gain that is too good, go back to the previous one."""
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from srp_assets.cli_common import OK, Home, answer, json_option, open_home
+from srp_assets.cli_common import INCOMPLETE, OK, Home, answer, json_option, open_home
 
 if TYPE_CHECKING:
     from resources.mlflow_versions import RegisteredVersions
     from srp_assets.evaluation.gate.decision import Decision
+    from srp_assets.evaluation.registry import DecisionRecord
+
+DAY = click.DateTime(formats=["%Y-%m-%d"])
+
+
+@click.command("evaluate")
+@click.argument("names", metavar="NAME...", nargs=-1)
+@click.option("--day", type=DAY, help="The last day by which candidates are judged; the newest whole one by default.")
+@click.option("--again", is_flag=True, help="Evaluate anew what is evaluated on this data already; approvals of it count no more then.")
+@json_option
+def evaluate(names: tuple[str, ...], day: datetime | None, again: bool, as_json: bool) -> int:
+    """Judge the newest candidates of the models NAME (of all configured ones, if none is given) as the daily run does.
+
+    They are evaluated and replayed on days that their training has not seen; the best one that passes becomes challenger, and champion if
+    every evidence is recorded. Exits with 3 if no candidate is challenger or champion then.
+    """
+    from srp_assets.cli_models import newest_day
+    from srp_assets.cli_runs import LocalRuns
+    from srp_assets.console import progress
+
+    with open_home() as home, progress("evaluating", shown=not as_json) as report:
+        judged = day.date().isoformat() if day else newest_day(home)
+        with LocalRuns(home, progress=report) as runs:
+            decisions = runs.evaluate_models(judged, names, again=again)
+    return _decided(decisions, as_json=as_json)
 
 
 @click.command("champion")
@@ -91,6 +116,19 @@ def rollback(reason: str, as_json: bool) -> int:
     else:
         say(f"version {restored} is champion again")
     return OK
+
+
+def _decided(decisions: "list[DecisionRecord]", *, as_json: bool) -> int:
+    from srp_assets.console import table
+
+    code = OK if any(own.outcome in ("challenger", "champion") for own in decisions) else INCOMPLETE
+    if as_json:
+        names = ("contender", "version", "champion", "day", "outcome", "page")
+        answer({"decisions": [{name: getattr(own, name) for name in names} | {"reasons": list(own.reasons)} for own in decisions]})
+        return code
+    rows = [(own.contender, own.version, own.outcome, "; ".join(own.reasons)) for own in decisions]
+    table("decisions", ("candidate", "version", "decision", "reasons"), rows)
+    return code
 
 
 def _versions(home: Home) -> "RegisteredVersions":

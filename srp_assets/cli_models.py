@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from srp_assets.cli_common import INCOMPLETE, OK, Home, answer, json_option, open_home
-from srp_assets.cli_gate import approve, champion, rollback
+from srp_assets.cli_gate import approve, champion, evaluate, rollback
 from srp_assets.cli_training import home_training
 from srp_assets.errors import NotFound, nearest
 
@@ -22,7 +22,7 @@ def models_command() -> None:
     """Models that learn from training sets."""
 
 
-for of_gate in (champion, approve, rollback):
+for of_gate in (evaluate, champion, approve, rollback):
     models_command.add_command(of_gate)
 
 

@@ -10,6 +10,8 @@ from typing import Any, Self
 
 import dagster as dg
 
+from jobs.embeddings import BUILD_SEQUENCES_JOB, TRAIN_EMBEDDINGS_JOB
+from jobs.evaluation import EVALUATE_JOB
 from jobs.features import BUILD_FEATURES_JOB
 from jobs.insights import insights_job
 from jobs.local_runs import fail_runs_of_dead_processes, worker_tags
@@ -28,6 +30,8 @@ from srp_assets.cli_interrupts import Interrupts
 from srp_assets.console import Report
 from srp_assets.definitions import build_definitions
 from srp_assets.errors import SrpError, Unavailable
+from srp_assets.evaluation.assets import CHALLENGER, QUALITY, REPLAY, JudgedConfig, QualityConfig
+from srp_assets.evaluation.registry import DecisionRecord, decisions_of_run
 from srp_assets.features.assets import FeaturesBuildConfig, feature_key
 from srp_assets.logs.assets import LogsBuildConfig
 from srp_assets.online.parity.assets import PARITY, ParityConfig
@@ -182,6 +186,30 @@ class LocalRuns:
         result = self._execute(training_job(name), partition_key=day)
         if not result.success:
             raise _failure(result)
+
+    def evaluate_models(self, day: str, names: Sequence[str] = (), *, again: bool = False) -> list[DecisionRecord]:
+        """Judges the newest fitting version of some configured models by the days that end with one, as the daily run does.
+
+        Args:
+            day: the last one that they are judged by.
+            names: of the models; all if empty.
+            again: evaluates anew what is evaluated already.
+
+        Returns:
+            What was decided, in order; of the one that became champion twice.
+
+        Raises:
+            SrpError: if the run fails before it has decided anything; a refusal is a decision.
+        """
+        config = JudgedConfig(models=[*names]).model_dump()
+        of_assets = {REPLAY: config, CHALLENGER: config, QUALITY: QualityConfig(models=[*names], again=again).model_dump()}
+        run_config = {"ops": {key.to_python_identifier(): {"config": own} for key, own in of_assets.items()}}
+        result = self._execute(EVALUATE_JOB, partition_key=day, run_config=run_config)
+        with self._home.engine.connect() as connection:
+            decisions = decisions_of_run(connection, result.run_id)
+        if not decisions and not result.success:
+            raise _failure(result)
+        return decisions
 
     def build_everything(self) -> None:
         """Builds everything that landed and is not built, and looks for the standing word lists wherever they were not looked for."""

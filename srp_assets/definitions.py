@@ -8,6 +8,8 @@ from typing import Any
 
 import dagster as dg
 
+from jobs.embeddings import embeddings_jobs, embeddings_schedules, embeddings_sensors
+from jobs.evaluation import evaluation_jobs, evaluation_schedules, evaluation_sensors
 from jobs.features import features_jobs, features_schedules, features_sensors
 from jobs.insights import insights_job, insights_sensor
 from jobs.logs import logs_jobs, logs_schedules, logs_sensors
@@ -23,6 +25,8 @@ from jobs.wordlists import wordlists_schedules, wordlists_sensors
 from resources.redis import RedisResource
 from resources.registry_database import RegistryResource
 from resources.spark import SparkResource
+from srp_assets.embeddings.assets import embedding_places, embeddings_assets, embeddings_checks
+from srp_assets.evaluation.assets import GateHome, evaluation_assets, evaluation_checks
 from srp_assets.features.assets import features_assets, features_checks
 from srp_assets.features.declaration.loading import load_definitions
 from srp_assets.insights.assets import insights_assets
@@ -155,7 +159,22 @@ def _with_parity(
         schedules=parity_schedules(settings, places),
         sensors=parity_sensors(settings, places, logs),
     )
-    return dg.Definitions.merge(everything, parity)
+    training = training_places(settings, catalogue, logs, declared)
+    documents = [] if settings.model_configurations is None else load_models(settings.model_configurations, training)
+    merged = dg.Definitions.merge(everything, parity)
+    return _with_gate(merged, GateHome(settings, training, places, documents, progress)) if documents else merged
+
+
+def _with_gate(everything: dg.Definitions, home: GateHome) -> dg.Definitions:
+    """All of it, and the gate: for a home that configures models and can prove their features."""
+    gate = dg.Definitions(
+        assets=evaluation_assets(home),
+        asset_checks=evaluation_checks(home),
+        jobs=evaluation_jobs(),
+        schedules=evaluation_schedules(home),
+        sensors=evaluation_sensors(home.settings),
+    )
+    return dg.Definitions.merge(everything, gate)
 
 
 @dg.definitions

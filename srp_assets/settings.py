@@ -88,6 +88,33 @@ class Settings(BaseSettings):
     )
     mlflow_url: SecretStr | None = Field(None, description="address of MLflow's tracking server or database; SQLite in the home if unset")
     mlflow_artifacts: str | None = Field(None, description="where MLflow keeps files of new experiments; the home if both are unset")
+    gate_step: str = Field("clicked", description="the label by which models are judged: clicked, or a step of the funnel")
+    gate_days: int = Field(3, ge=1, description="days by which a model is judged, all of them after those that its training used")
+    gate_metric: str = Field("auc", description="the metric that a candidate must be better in")
+    gate_least_gain: float = Field(0.0, description="the interval of its gain over the champion must lie above this")
+    gate_too_good: float = Field(0.02, gt=0, description="a gain above it is held until a person has looked for a leak")
+    gate_tolerances: dict[str, float] = Field(
+        {"gauc": 0.002, "log_loss": 0.002}, description="by how much each of these metrics may certainly be worse than the champion's"
+    )
+    gate_slice_tolerance: float = Field(0.01, ge=0, description="by how much the metric may certainly be worse in a slice or another step")
+    gate_least_labelled: int = Field(100, ge=1, description="rows with the label that an evaluation needs")
+    gate_floors: dict[str, float] = Field(
+        {"auc": 0.55, "gauc": 0.52}, description="what the lower bounds of a first model's metrics must reach"
+    )
+    gate_calibration: tuple[float, float] = Field(
+        (0.8, 1.25), description="bounds of predicted over observed that a first model's interval must touch"
+    )
+    gate_parity_days: int = Field(3, ge=1, description="days up to the end of training that must have a passing parity record")
+    gate_oldest_days: int = Field(7, ge=1, description="records older than so many days count no more")
+    gate_replay_tolerance: float = Field(
+        0.02, ge=0, description="by how much, as a share of its value, a policy may certainly be worse than the one that it replaces"
+    )
+    gate_least_effective_rows: float = Field(1_000, ge=1, description="choices that a replay must rest on")
+    gate_needs_experiment: bool = Field(False, description="a champion needs the verdict of an online experiment")
+    gate_estimator: Literal["ips", "snips", "dr", "switch_dr"] = Field("dr", description="the estimator by which a policy's value is told")
+    gate_temperature: float = Field(0.5, gt=0, description="how surely a replayed policy chooses its best candidate, in log-odds")
+    gate_exploration: float = Field(0.05, ge=0, le=1, description="share of the choices that a replayed policy leaves to chance")
+    gate_replay_requests: int = Field(50_000, ge=1, description="requests that are replayed at most")
     build_retention_hours: float = Field(24, gt=0, description="a replaced build is kept this long for the scans that read it")
 
     @field_validator("notify_url")

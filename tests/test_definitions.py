@@ -35,6 +35,7 @@ def test_keys_of_all_assets(definitions: dg.Definitions) -> None:
         "training/sets",
         "models/gbdt",
         "models/deepfm",
+        *(f"evaluation/{name}" for name in ("quality", "replay", "challenger", "champion")),
     }
 
 
@@ -67,7 +68,9 @@ def test_every_asset_has_a_blocking_check(definitions: dg.Definitions) -> None:
     models = {"training/sets": {"built_from_current", "no_leaks"}} | {
         f"models/{name}": {"better_than_chance"} for name in ("gbdt", "deepfm")
     }
-    assert blocking == {**tables, **hits, "recall/cases": {"complete"}, **insights, **logs, **features, **online, **models}
+    models |= {"evaluation/quality": {"recorded"}, "evaluation/replay": {"recorded"}}
+    models |= {"evaluation/challenger": {"decided"}, "evaluation/champion": {"proved"}}
+    assert blocking == {**tables, **hits, "recall/cases": {"complete"}, **insights, **logs, **features, **online, **sequences, **models}
 
 
 def test_daily_schedules_ask_for_the_day_that_has_ended(definitions: dg.Definitions) -> None:
@@ -108,6 +111,7 @@ def test_jobs_sensors_and_schedules(definitions: dg.Definitions) -> None:
         "train_gbdt",
         "train_deepfm",
         "load_online_store",
+        "evaluate_models",
         "check_parity",
         "check_logs",
         "parity_retention",
@@ -128,6 +132,8 @@ def test_jobs_sensors_and_schedules(definitions: dg.Definitions) -> None:
         "lost_online_store",
         "unchecked_days",
         "failed_parity",
+        "refused_models",
+        "judge_what_is_recorded",
     }
     assert all(sensor.default_status == dg.DefaultSensorStatus.RUNNING for sensor in sensors.values())
     assert all(sensor.description for sensor in sensors.values())
@@ -135,7 +141,7 @@ def test_jobs_sensors_and_schedules(definitions: dg.Definitions) -> None:
     retentions = {
         f"{domain}_retention_schedule" for domain in ("warehouse", "wordlists", "recall", "logs", "features", "parity", "training")
     }
-    models = {"daily_training_sets", "daily_train_gbdt", "daily_train_deepfm", "weekly_train_deepfm"}
+    models = {"daily_sequence_stages", "daily_training_sets", "daily_train_gbdt", "daily_train_deepfm", "weekly_train_deepfm", "daily_evaluation"}
     assert set(schedules) == {*retentions, *models, "daily_logs", "daily_features", "daily_online_load", "daily_parity", "daily_log_checks"}
     assert all(schedule.default_status == dg.DefaultScheduleStatus.RUNNING for schedule in schedules.values())
 

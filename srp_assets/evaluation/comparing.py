@@ -12,6 +12,7 @@ from srp_assets.errors import InvalidInput, nearest
 from srp_assets.evaluation.arrays import Floats
 from srp_assets.evaluation.evaluating import EvaluationOptions, StepEvaluation, evaluate, judged_rows
 from srp_assets.evaluation.gate.evidence import ModelVersion, QualityRecord, quality_record
+from srp_assets.evaluation.importance import permutation_importance
 from srp_assets.models.config.architectures import GradientBoosting
 from srp_assets.models.ranker import Ranker
 from srp_assets.training.reader import SetReader
@@ -85,6 +86,7 @@ def compare(
         recorded_at=recorded_at,
         evaluation=evaluations[0],
         of_champion=None if champion is None else evaluations[1],
+        importance=permutation_importance(candidate.ranker, judged, step),
     )
 
 

@@ -1,7 +1,8 @@
 """A model on a training set's rows that it was not trained on: every step of the funnel, unweighted and weighted, and every slice."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -36,6 +37,12 @@ class EvaluationOptions:
     sales: str = "order"
     given_away: str | None = "coupon"
     prompt_labels: frozenset[str] = frozenset({CLICKED})
+
+    @classmethod
+    def of_steps(cls, steps: Sequence[str]) -> Self:
+        """Of a funnel: `order` is sold and `coupon` given away where there are such steps, otherwise the last step is sold."""
+        sales = cls.sales if cls.sales in steps else next(reversed(steps), cls.sales)
+        return cls(sales=sales, given_away=cls.given_away if cls.given_away in steps else None)
 
     @property
     def amounts(self) -> tuple[str, ...]:

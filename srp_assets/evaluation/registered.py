@@ -38,7 +38,7 @@ def made_of(model: str, version: str, versions: Mapping[str, Any]) -> ModelVersi
         InvalidInput: if the file does not say it.
     """
     try:
-        days = [date.fromisoformat(day) for day in versions["split"]["train"]]
+        days, stopped = ([date.fromisoformat(day) for day in versions["split"][part]] for part in ("train", "validation"))
         return ModelVersion(
             model=model,
             version=version,
@@ -47,6 +47,7 @@ def made_of(model: str, version: str, versions: Mapping[str, Any]) -> ModelVersi
             training_first=days[0],
             training_last=days[-1],
             training_data=versions["data"]["digest"],
+            stopped_last=max(stopped, default=None),
         )
     except (KeyError, TypeError, ValueError, IndexError) as error:
         where = f"{model} version {version}"

@@ -13,6 +13,7 @@ from srp_assets.evaluation.gate.checks import Evidence
 from srp_assets.evaluation.gate.decision import decide
 from srp_assets.evaluation.gate.evidence import ModelVersion
 from srp_assets.evaluation.gate.options import GateOptions
+from srp_assets.evaluation.importance import permutation_importance
 from srp_assets.evaluation.metrics.measuring import MetricOptions
 from srp_assets.models.config.document import ModelDocument
 from srp_assets.models.config.resolving import resolve_inputs
@@ -98,6 +99,11 @@ def test_the_record_is_of_the_judged_rows(sets: tuple[SetReader, SetReader], goo
     assert record.rows == 2_000
     assert {"position/1", "item/known", "market/unknown"} <= set(record.slices)
     assert sum(found.rows for found in record.champion_bins) == 2_000
+    assert list(record.importance) == ["quality", "category"]
+    assert record.importance["quality"] > record.importance["category"] > 0.01
+    noise = permutation_importance(poor.ranker, sets[1], "clicked")["noise"]
+    assert abs(noise) < 0.02
+    assert noise == permutation_importance(poor.ranker, sets[1], "clicked")["noise"]
 
 
 def test_a_ranker_is_compared_by_what_both_have(sets: tuple[SetReader, SetReader], poor: VersionedRanker) -> None:
@@ -106,6 +112,11 @@ def test_a_ranker_is_compared_by_what_both_have(sets: tuple[SetReader, SetReader
     assert "auc" in record.differences
     assert "log_loss" not in record.metrics
     assert record.bins == ()
+
+
+def test_amounts_are_those_of_the_funnel() -> None:
+    assert EvaluationOptions.of_steps(("cart", "coupon", "order")).amounts == ("order_amount", "coupon_amount")
+    assert EvaluationOptions.of_steps(("cart", "lease")).amounts == ("lease_amount",)
 
 
 def test_what_cannot_be_compared_is_refused(

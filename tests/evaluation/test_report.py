@@ -9,7 +9,7 @@ from srp_assets.evaluation.gate.checks import Evidence
 from srp_assets.evaluation.gate.decision import decide
 from srp_assets.evaluation.gate.evidence import Interval, ReliabilityBin
 from srp_assets.evaluation.gate.options import GateOptions
-from srp_assets.evaluation.report.charts import calibration_picture, lift_picture, lifts, slices_picture
+from srp_assets.evaluation.report.charts import calibration_picture, importance_picture, lift_picture, lifts, slices_picture
 from srp_assets.evaluation.report.page import comparison_html, metric_lines
 from srp_assets.insights.report.self_contained import problems_of
 from support.gate_evidence import GOOD, NOW, approval, experiment, interval, parity, proof, quality, replayed
@@ -28,7 +28,7 @@ def text_of(html: str) -> str:
 
 def test_the_page_tells_everything_that_is_recorded() -> None:
     by_propensity = {"weighted_metrics": {"auc": interval(0.7)}, "weighted_differences": {"auc": interval(0.02)}}
-    record = quality(bins=BINS, champion_bins=BINS, **by_propensity)
+    record = quality(bins=BINS, champion_bins=BINS, importance={"clicks_7d": 0.1, "price": -0.001}, **by_propensity)
     html = page_of(replace(GOOD, quality=record, approval=approval(record), experiment=experiment()))
     assert problems_of(html) == []
     text = text_of(html)
@@ -44,7 +44,7 @@ def test_the_page_tells_everything_that_is_recorded() -> None:
         "better: clicks +2 %",
     ):
         assert expected in text, expected
-    assert html.count("data:image/svg+xml;base64,") == 3
+    assert html.count("data:image/svg+xml;base64,") == 4
 
 
 def test_what_is_missing_is_said() -> None:
@@ -89,6 +89,7 @@ def test_lift_is_how_much_more_often_the_label_comes_among_the_best() -> None:
 def test_no_chart_of_nothing() -> None:
     assert calibration_picture((), ()) is None
     assert lift_picture((), BINS[:1]) is None
+    assert importance_picture({}) is None
     assert slices_picture("auc", {"day/1": {"auc": Interval(value=0.5, low=None, high=None)}}, compared=False) is None
     drawn = slices_picture("auc", {"day/1": {"auc": interval(-0.5)}}, compared=True)
     assert drawn is not None

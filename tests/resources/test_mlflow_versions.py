@@ -70,6 +70,9 @@ def test_records_are_of_their_version_and_cannot_be_changed(tracking: Tracking, 
     tracking.client.log_text(known.run_id, '{"number": 3}', f"records/1/note-{digest}.json")
     with pytest.raises(InvalidInput, match="was changed after it was kept"):
         versions.kept("1", "note")
+    addresses = {versions.attach("2", "report.html", content) for content in ("<p>old</p>", "<p>new</p>")}
+    (address,) = addresses
+    assert Path(address.removeprefix("file://")).read_text(encoding="utf-8") == "<p>new</p>"
     with pytest.raises(NotFound, match="there is no version 9"):
         versions.kept("9", "note")
     with pytest.raises(NotFound, match="there is no version 1"):
@@ -105,7 +108,7 @@ def test_two_promotions_at_once_leave_one_champion(tracking: Tracking, registry:
     assert versions.version_of("previous_champion") == "1"
 
 
-SPLITS = {"train": ["2024-03-01"], "gap": ["2024-03-02"], "validation": ["2024-03-03"]}
+SPLITS = {"train": ["2024-03-01"], "gap": [], "validation": ["2024-03-02"]}
 ORDER = ("stumps", "trees")
 FEATURES = {"trees": ["quality", "category"], "stumps": ["category", "noise"]}
 

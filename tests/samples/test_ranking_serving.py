@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date, timedelta
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,7 +15,7 @@ from srp_assets.features.declaration.definitions import resolve
 from srp_assets.features.declaration.loading import load_document
 from srp_assets.features.declaration.model import FeatureDocument
 from srp_assets.online.store import Store
-from srp_assets.samples.ranking.faults import FAULTS, Fault, fault_named
+from srp_assets.samples.ranking.faults import FAULTS, Fault, SkewedFeature, fault_named
 from srp_assets.samples.ranking.serving import Online, sampled_requests, serve, with_repeats
 from srp_assets.samples.ranking.world import RankingWorld
 from srp_assets.settings import PROJECT_ROOT, Settings
@@ -122,3 +123,15 @@ def test_each_fault_breaks_what_it_imitates(shop: Shop, truth: dict[str, dict], 
 def test_an_unknown_fault_is_refused() -> None:
     with pytest.raises(InvalidInput, match="there is no fault"):
         fault_named("late_streem")
+
+
+def test_one_feature_is_skewed_on_one_day_alone(shop: Shop, truth: dict[str, dict]) -> None:
+    day = sampled_requests(shop.world, WANTED)[WANTED // 2].request.day
+    served = shop.served(SkewedFeature("item_impressions_7d", day))
+    assert differing(shop, served, truth) == {"item_impressions_7d"}
+    wrong = {
+        row["event_time"].date()
+        for key, row in served.items()
+        if dict(row["values"])["item_impressions_7d"] != truth[key]["item_impressions_7d"]
+    }
+    assert wrong == {date(1970, 1, 1) + timedelta(days=day)}

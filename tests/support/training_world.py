@@ -48,11 +48,12 @@ class Shop:
     def build(self, day: str, rows: int, seed: int) -> list[dict[str, Any]]:
         """Records a day of impressions and their features as the current builds; the impressions."""
         shown = impressions(self.logs, day, rows, seed)
-        self._build_logs(day, shown)
+        self.build_logs(day, shown)
         self.build_features(day, shown, seed)
         return shown
 
-    def _build_logs(self, day: str, shown: list[dict[str, Any]]) -> None:
+    def build_logs(self, day: str, shown: list[dict[str, Any]]) -> None:
+        """Records a day of impressions."""
         stamp = datetime.now(UTC).timestamp()
         table = pa.Table.from_pylist(shown, outcomes_schema(self.logs))
         paths = {name: f"{name}/{day}/{stamp}.parquet" for name in ("impression_outcomes", "actions")}

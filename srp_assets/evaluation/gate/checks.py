@@ -101,8 +101,8 @@ def quality_check(evidence: Evidence, options: GateOptions, now: datetime) -> Ch
         return Check(name, "failed", "no evaluation is recorded")
     if problem := foreign(record, evidence, evidence.quality_data, options, now):
         return Check(name, "failed", f"the evaluation {problem}")
-    if record.first <= evidence.candidate.training_last:
-        last = evidence.candidate.training_last
+    if record.first <= evidence.candidate.used_last:
+        last = evidence.candidate.used_last
         return Check(name, "failed", f"it was evaluated from {record.first} on, and trained until {last}")
     if record.labelled < options.least_labelled:
         return Check(name, "failed", f"{record.labelled} rows with the label are too few to judge by: {options.least_labelled} are needed")
@@ -135,6 +135,8 @@ def replay_check(evidence: Evidence, options: GateOptions, now: datetime) -> Che
         return Check(name, "waiting", "no replay is recorded")
     if problem := foreign(record, evidence, evidence.replay_data, options, now):
         return Check(name, "failed", f"the replay {problem}")
+    if record.first <= evidence.candidate.used_last:
+        return Check(name, "failed", f"it was replayed from {record.first} on, and trained until {evidence.candidate.used_last}")
     if record.effective_rows < options.least_effective_rows:
         rows = f"{record.effective_rows:.0f} choices; {options.least_effective_rows:.0f} are needed"
         return Check(name, "failed", f"the replay rests on {rows}")

@@ -4,7 +4,7 @@ Each form is written as JSON onto the model version that it speaks of, and read 
 (`online/parity/evidence.py`), which says at any time what it knows of a feature's version.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from hashlib import sha256
 from math import isnan
@@ -44,6 +44,7 @@ class ModelVersion(Strict):
         training_first: first day of its training set.
         training_last: last day.
         training_data: digest of the training set.
+        stopped_last: the last of the later days by which training ended, if there were any.
     """
 
     model: str
@@ -53,6 +54,12 @@ class ModelVersion(Strict):
     training_first: date
     training_last: date
     training_data: str
+    stopped_last: date | None = None
+
+    @property
+    def used_last(self) -> date:
+        """The last day that training has seen."""
+        return max(self.training_last, self.stopped_last or self.training_last)
 
     @model_validator(mode="after")
     def _days_are_in_order(self) -> Self:
@@ -116,6 +123,7 @@ class QualityRecord(Recorded):
         further_steps: of the other steps of the funnel that both models score, likewise.
         bins: the candidate's reliability; empty if its scores are no probabilities.
         champion_bins: the champion's.
+        importance: by how much the metric falls where a feature's values are shuffled, by feature, the greatest first.
     """
 
     step: str
@@ -129,6 +137,7 @@ class QualityRecord(Recorded):
     further_steps: Mapping[str, Mapping[str, Interval]] = {}
     bins: tuple[ReliabilityBin, ...] = ()
     champion_bins: tuple[ReliabilityBin, ...] = ()
+    importance: Mapping[str, float] = {}
 
 
 class ReplayRecord(Recorded):
@@ -206,6 +215,7 @@ def quality_record(
     recorded_at: datetime,
     evaluation: Mapping[str, StepEvaluation],
     of_champion: Mapping[str, StepEvaluation] | None,
+    importance: Mapping[str, float] | None = None,
 ) -> QualityRecord:
     """The record of what was measured.
 
@@ -217,6 +227,7 @@ def quality_record(
         recorded_at: when.
         evaluation: of the candidate, by step.
         of_champion: of the champion on the same rows and slices; None if there was none.
+        importance: of the candidate's features.
     """
     own, other = evaluation[step], None if of_champion is None else of_champion[step]
     shared = [name for name in evaluation if name != step and (of_champion is None or name in of_champion)]
@@ -239,6 +250,7 @@ def quality_record(
         further_steps={name: _compared(evaluation[name].even, None if of_champion is None else of_champion[name].even) for name in shared},
         bins=tuple(map(ReliabilityBin.of, own.even.bins)),
         champion_bins=() if other is None else tuple(map(ReliabilityBin.of, other.even.bins)),
+        importance=importance or {},
     )
 
 
@@ -256,10 +268,11 @@ def replay_record(
     recorded_at: datetime,
     found: Replay,
     estimator: str,
+    problems: Sequence[str] = (),
 ) -> ReplayRecord:
     """The record of a replay by one of its estimators, with the intervals of resamples: rare rewards under large weights are skewed.
 
-    The other arguments are those of the record.
+    The other arguments are those of the record; `problems` are what speaks against trusting the log itself.
     """
     against = found.champion_gains.get(estimator)
     return ReplayRecord(
@@ -275,5 +288,5 @@ def replay_record(
         gain=Interval.of(found.gains[estimator].bootstrap),
         champion_gain=Interval.of(against.bootstrap) if against else None,
         effective_rows=found.diagnostics.effective_rows,
-        warnings=found.diagnostics.warnings,
+        warnings=(*problems, *found.diagnostics.warnings),
     )

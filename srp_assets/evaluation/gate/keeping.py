@@ -1,6 +1,6 @@
 """Records on model versions: written by those who measure, read back by the gate, and by nobody believed of another version."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TypeVar
 
@@ -35,6 +35,7 @@ KINDS: Mapping[type[Recorded], str] = {
 }
 
 Form = TypeVar("Form", bound=Strict)
+Record = TypeVar("Record", bound=Recorded)
 
 
 def keep_version(versions: ModelVersions, made_of: ModelVersion) -> None:
@@ -67,6 +68,15 @@ def keep_record(versions: ModelVersions, record: Recorded) -> None:
     if record.model != versions.model:
         raise InvalidInput(f"a record of {record.model} cannot be kept on it", where=versions.model, remedy="record it on its own model")
     versions.keep(record.version, KINDS[type(record)], record.model_dump_json())
+
+
+def kept_record(versions: ModelVersions, version: str, form: type[Record]) -> Record | None:
+    """A record that is kept on a version, of whatever it says that it is; None if there is none.
+
+    Raises:
+        InvalidInput: if it cannot be read.
+    """
+    return _read(versions, version, KINDS[form], form)
 
 
 def gathered(
@@ -103,6 +113,38 @@ def gathered(
         experiment=_read(versions, version, "experiment", ExperimentRecord),
         rollback=_read(versions, version, ROLLBACK, RollbackRecord),
     )
+
+
+def nominate(versions: ModelVersions, found: Sequence[Evidence], options: GateOptions, now: datetime) -> list[Decision]:
+    """Decides on candidates, and makes the best of those that pass the challenger; nobody becomes champion here.
+
+    A challenger that waits for the verdict of an online experiment stays one unless it is refused: its experiment would be lost.
+
+    Args:
+        versions: of the model.
+        found: what is recorded of each candidate; the champion of now is none.
+        options: what is asked.
+        now: the moment, with its time zone.
+    """
+    decisions, passed = [], []
+    for evidence in found:
+        decision = decide(evidence, options, is_challenger=False, now=now)
+        keep_decision(versions, decision)
+        decisions.append(decision)
+        if decision.outcome == "challenger":
+            passed.append(evidence)
+        else:
+            step_down(versions, decision.version)
+    waits = options.needs_experiment and versions.version_of("challenger") is not None
+    if passed and not waits:
+        challenge(versions, max(passed, key=lambda evidence: _worth(evidence, options.metric)).candidate.version)
+    return decisions
+
+
+def _worth(evidence: Evidence, metric: str) -> float:
+    """By what the better of two candidates is told: the metric on the same rows."""
+    found = None if evidence.quality is None else evidence.quality.metrics.get(metric)
+    return float("-inf") if found is None or found.value is None else found.value
 
 
 def judge(versions: ModelVersions, evidence: Evidence, options: GateOptions, now: datetime) -> Decision:

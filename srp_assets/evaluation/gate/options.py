@@ -1,9 +1,11 @@
 """What the gate asks of a model."""
 
 from collections.abc import Mapping
+from typing import Self
 
 from pydantic import Field
 
+from srp_assets.settings import Settings
 from srp_assets.warehouse.catalogue import Strict
 
 FIRST_MODEL_FLOORS: Mapping[str, float] = {"auc": 0.55, "gauc": 0.52}
@@ -45,3 +47,8 @@ class GateOptions(Strict):
     replay_tolerance: float = Field(0.02, ge=0)
     least_effective_rows: float = Field(1_000, ge=1)
     needs_experiment: bool = False
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """The demands of a home: each of them is a setting of its own."""
+        return cls(**{name: getattr(settings, f"gate_{name}") for name in cls.model_fields})

@@ -2,7 +2,7 @@
 
 - *Effective sample size*: (sum w)^2 / sum w^2, the number of choices that an unweighted mean of the same variance would need (L. Kish,
   "Survey sampling", 1965).
-- *Mean weight*: 1 where propensities are right and overlap holds. An interval for it that leaves out 1 says that one of both is wrong.
+- *Mean weight*: 1 where propensities are right and overlap holds. If it is surely another one, one of both is wrong.
 - *Largest weight*, and its share of all: near 1, one choice decides.
 """
 
@@ -17,6 +17,9 @@ from srp_assets.evaluation.replay.logged import LoggedChoices
 
 Z = 1.959963984540054
 """The quantile of the standard normal distribution at 97.5 %."""
+
+SURE = 3.290526731491926
+"""The quantile at 99.95 %: one log in a thousand is warned of by chance. Every candidate of every day is replayed."""
 
 LEAST_SHARE = 0.01
 """Effective share of the choices below which a value is told as resting on too few; arbitrary."""
@@ -50,8 +53,9 @@ class Diagnostics:
         found = []
         if self.effective_rows < LEAST_SHARE * self.rows:
             found.append(f"the value rests on {self.effective_rows:.0f} of {self.rows} choices")
-        if not self.mean_weight.low <= 1 <= self.mean_weight.high:
-            bounds = f"{self.mean_weight.low:.3f} to {self.mean_weight.high:.3f}"
+        spread = (self.mean_weight.high - self.mean_weight.low) / 2 * SURE / Z
+        if abs(self.mean_weight.value - 1) > spread:
+            bounds = f"{self.mean_weight.value - spread:.3f} to {self.mean_weight.value + spread:.3f}"
             found.append(
                 f"weights are {bounds} in the mean instead of 1: propensities are wrong, or the target chooses what was never shown"
             )

@@ -109,6 +109,16 @@ def slices_picture(metric: str, slices: Mapping[str, Mapping[str, Interval]], *,
     return _drawn(f"{title} by slice", f"{title} with intervals in {len(rows)} slices", chart, height=ROW_HEIGHT * len(rows))
 
 
+def importance_picture(importance: Mapping[str, float]) -> Picture | None:
+    """What the candidate's order rests on: by how much AUC falls without each feature, the greatest first."""
+    rows = [{"order": number, "feature": name, "lost": lost} for number, (name, lost) in enumerate(importance.items())][:MOST_ROWS]
+    if not rows:
+        return None
+    x = alt.X("lost:Q", title="AUC that is lost where its values are shuffled")
+    chart = alt.Chart(_data(rows)).mark_bar(color=BLUE).encode(x=x, y=alt.Y("feature:N", title=None, sort=alt.SortField("order")))
+    return _drawn("Importance", f"what {len(rows)} features are worth", chart, height=ROW_HEIGHT * len(rows))
+
+
 def _data(rows: Sequence[Mapping[str, Any]]) -> alt.Data:
     return alt.Data(values=list(rows))
 

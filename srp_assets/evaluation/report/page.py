@@ -4,6 +4,8 @@ It tells what the records say and nothing else, so that it can be made again at 
 """
 
 import base64
+import json
+from dataclasses import asdict
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
@@ -12,14 +14,21 @@ from typing import NamedTuple
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
+from resources.mlflow_versions import RegisteredVersions
 from srp_assets.evaluation.gate.checks import Evidence
 from srp_assets.evaluation.gate.decision import Decision
 from srp_assets.evaluation.gate.evidence import LEAK_CHECKLIST, Interval, QualityRecord
-from srp_assets.evaluation.report.charts import Picture, calibration_picture, lift_picture, slices_picture
+from srp_assets.evaluation.report.charts import Picture, calibration_picture, importance_picture, lift_picture, slices_picture
 
 PACKAGE = "srp_assets.evaluation.report"
 
 MISSING = "–"
+
+OUTCOME_TAG = "decision"
+"""The tag that tells what was decided last."""
+
+PARITY = "parity"
+"""The kind of record of what the registry of parity said; the gate itself asks the registry anew each time."""
 
 
 class MetricLine(NamedTuple):
@@ -31,6 +40,20 @@ class MetricLine(NamedTuple):
     difference: str
     weighted: str
     weighted_difference: str
+
+
+def attach_report(versions: RegisteredVersions, evidence: Evidence, decision: Decision, metric: str) -> str:
+    """Keeps on the version what was decided, what parity said then, the page and its pictures; the address of the page.
+
+    The other arguments are those of `comparison_html`.
+    """
+    versions.tag(decision.version, OUTCOME_TAG, decision.outcome)
+    if evidence.parity is not None:
+        versions.keep(decision.version, PARITY, json.dumps(asdict(evidence.parity)))
+    if evidence.quality is not None:
+        for name, picture in pictures(evidence.quality, metric).items():
+            versions.attach(decision.version, f"plots/{name}.svg", picture.svg)
+    return versions.attach(decision.version, "report.html", comparison_html(evidence, decision, metric))
 
 
 def comparison_html(evidence: Evidence, decision: Decision, metric: str) -> str:
@@ -53,7 +76,7 @@ def comparison_html(evidence: Evidence, decision: Decision, metric: str) -> str:
         metric=metric,
         metrics=[] if quality is None else metric_lines(quality),
         parts=[] if quality is None else _shown_parts(quality, metric),
-        pictures=[] if quality is None else _pictures(quality, metric),
+        pictures=[] if quality is None else list(pictures(quality, metric).values()),
         checklist=LEAK_CHECKLIST,
         shown=shown,
     )
@@ -89,13 +112,15 @@ def _shown_parts(quality: QualityRecord, metric: str) -> list[tuple[str, list[tu
     ]
 
 
-def _pictures(quality: QualityRecord, metric: str) -> list[Picture]:
-    found = [
-        calibration_picture(quality.bins, quality.champion_bins),
-        lift_picture(quality.bins, quality.champion_bins),
-        slices_picture(metric, quality.slices, compared=quality.champion is not None),
-    ]
-    return [picture for picture in found if picture is not None]
+def pictures(quality: QualityRecord, metric: str) -> dict[str, Picture]:
+    """The charts of an evaluation, by what they show."""
+    found = {
+        "calibration": calibration_picture(quality.bins, quality.champion_bins),
+        "lift": lift_picture(quality.bins, quality.champion_bins),
+        "slices": slices_picture(metric, quality.slices, compared=quality.champion is not None),
+        "importance": importance_picture(quality.importance),
+    }
+    return {name: picture for name, picture in found.items() if picture is not None}
 
 
 @cache

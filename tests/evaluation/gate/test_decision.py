@@ -108,7 +108,8 @@ def test_days_before_the_needed_ones_may_have_failed() -> None:
         pytest.param(quality(data="others"), "other data than 2024-03-16", id="another data range"),
         pytest.param(quality(recorded_at=NOW - timedelta(days=8)), "more than 7 days ago", id="old"),
         pytest.param(quality(recorded_at=NOW + timedelta(minutes=1)), "of the future", id="from the future"),
-        pytest.param(quality(first=date(2024, 3, 14)), "trained until 2024-03-14", id="days of training"),
+        pytest.param(quality(first=date(2024, 3, 14)), "trained until 2024-03-15", id="days of training"),
+        pytest.param(quality(first=date(2024, 3, 15)), "trained until 2024-03-15", id="days of early stopping"),
         pytest.param(quality(labelled=99), "too few", id="too few labels"),
         pytest.param(quality(differences={}), "no interval of the difference of auc", id="partial: no difference"),
         pytest.param(quality(differences={"auc": Interval(value=0.01, low=None, high=None)}), "no interval", id="partial: no interval"),
@@ -126,7 +127,8 @@ def test_days_before_the_needed_ones_may_have_failed() -> None:
     ],
 )
 def test_an_evaluation_that_is_not_of_this_or_not_good_enough_is_a_no(record: QualityRecord | None, says: str) -> None:
-    decision = judged(replace(GOOD, quality=record))
+    stopped = version("2", stopped_last=date(2024, 3, 15))
+    decision = judged(replace(GOOD, candidate=stopped, quality=record))
     assert decision.outcome == "refused"
     assert any(says in reason for reason in decision.reasons), decision.reasons
 
@@ -145,6 +147,7 @@ def test_an_evaluation_of_data_that_is_gone_is_a_no() -> None:
         pytest.param(replayed(champion="0"), "refused", "against version 0", id="another champion"),
         pytest.param(replayed(data="others"), "refused", "other data", id="another data range"),
         pytest.param(replayed(recorded_at=NOW - timedelta(days=30)), "refused", "days ago", id="old"),
+        pytest.param(replayed(first=date(2024, 3, 14)), "refused", "trained until 2024-03-14", id="days of training"),
         pytest.param(replayed(effective_rows=12.0), "refused", "rests on 12 choices", id="partial: few choices"),
         pytest.param(replayed(warnings=("propensities are wrong",)), "refused", "propensities are wrong", id="no overlap"),
         pytest.param(replayed(champion_gain=None), "refused", "no interval against the champion", id="partial: no champion"),

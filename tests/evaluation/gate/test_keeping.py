@@ -8,7 +8,7 @@ import pytest
 from srp_assets.errors import InvalidInput, NotFound
 from srp_assets.evaluation.gate.checks import Evidence
 from srp_assets.evaluation.gate.evidence import LEAK_CHECKLIST
-from srp_assets.evaluation.gate.keeping import approve, gathered, judge, keep_record, keep_version, kept_version
+from srp_assets.evaluation.gate.keeping import approve, gathered, judge, keep_record, keep_version, kept_version, nominate
 from srp_assets.evaluation.gate.options import GateOptions
 from srp_assets.evaluation.gate.promotion import kept_decision, rollback
 from support.gate_evidence import GOOD, NOW, experiment, interval, parity, quality, replayed, version
@@ -51,6 +51,30 @@ def test_a_candidate_becomes_challenger_and_then_champion(versions: VersionsInMe
     assert second.outcome == "champion"
     assert versions.aliases == {"champion": "2", "previous_champion": "1"}
     assert kept_decision(versions, "2") == second
+
+
+def test_the_best_that_passes_is_challenger_and_nobody_is_promoted_by_being_it_twice(versions: VersionsInMemory) -> None:
+    keep_record(versions, quality(version="3", metrics={**quality().metrics, "auc": interval(0.75)}))
+    keep_record(versions, replayed(version="3"))
+    both = [evidence_of(versions, number) for number in ("3", "2")]
+    for _ in range(2):
+        assert [decision.outcome for decision in nominate(versions, both, OPTIONS, NOW)] == ["challenger", "challenger"]
+        assert versions.aliases == {"champion": "1", "challenger": "3"}
+    refused = replace(both[0], parity=None)
+    assert [decision.outcome for decision in nominate(versions, [refused], OPTIONS, NOW)] == ["refused"]
+    assert versions.aliases == {"champion": "1"}
+    assert nominate(versions, [], OPTIONS, NOW) == []
+
+
+def test_a_challenger_that_waits_for_its_experiment_stays_unless_it_is_refused(versions: VersionsInMemory) -> None:
+    options = GateOptions(needs_experiment=True)
+    keep_record(versions, quality(version="3", metrics={**quality().metrics, "auc": interval(0.75)}))
+    first, better = evidence_of(versions), evidence_of(versions, "3")
+    nominate(versions, [first], options, NOW)
+    nominate(versions, [better, first], options, NOW)
+    assert versions.aliases == {"champion": "1", "challenger": "2"}
+    nominate(versions, [better, replace(first, parity=None)], options, NOW)
+    assert versions.aliases == {"champion": "1", "challenger": "3"}
 
 
 def test_a_promotion_that_died_is_ended_by_the_next_look_at_it(versions: VersionsInMemory) -> None:

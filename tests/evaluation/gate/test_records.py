@@ -69,8 +69,11 @@ def test_a_record_of_replay_says_what_was_estimated() -> None:
     assert record.champion_gain is not None
     assert record.champion_gain.low == found.champion_gains["dr"].bootstrap.low
     assert record.effective_rows == found.diagnostics.effective_rows
-    alone = replay_record(CANDIDATE, None, days=DAYS, recorded_at=NOW, found=replay(mine, options), estimator="dr")
+    alone = replay_record(
+        CANDIDATE, None, days=DAYS, recorded_at=NOW, found=replay(mine, options), estimator="dr", problems=("the log has holes",)
+    )
     assert alone.champion_gain is None
+    assert alone.warnings == ("the log has holes", *record.warnings)
 
 
 def test_a_version_is_trained_on_days_in_order() -> None:
