@@ -70,6 +70,7 @@ def tune(name: str, day: datetime | None, trials: int, minutes: float | None, as
 
     from resources.mlflow import Tracking
     from srp_assets.console import progress, say
+    from srp_assets.models.assets import cluster_of
     from srp_assets.models.candidates import CandidateOptions, tune_candidate
     from srp_assets.models.tuning import Budget, Stage, stages_of
 
@@ -89,6 +90,7 @@ def tune(name: str, day: datetime | None, trials: int, minutes: float | None, as
             Budget(trials, float("inf") if minutes is None else 60 * minutes),
             home.settings.home_folder / "tuning",
             told,
+            cluster_of(home.settings),
         )
     complete = len(found) == len(stages_of(best)) and all(stage.complete for stage in found)
     settings = {setting: value for stage in found for setting, value in stage.settings.items()}

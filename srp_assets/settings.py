@@ -86,6 +86,11 @@ class Settings(BaseSettings):
     models: Path | None = Field(
         None, description="folder of YAML files that configure models; `models` beside the file of features if unset"
     )
+    models_cluster_folder: Path | None = Field(
+        None,
+        description="folder that all Spark executors reach under this path; where it is set, deep models of several processes train as "
+        "tasks of Spark, else as processes of this machine",
+    )
     mlflow_url: SecretStr | None = Field(None, description="address of MLflow's tracking server or database; SQLite in the home if unset")
     mlflow_artifacts: str | None = Field(None, description="where MLflow keeps files of new experiments; the home if both are unset")
     gate_step: str = Field("clicked", description="the label by which models are judged: clicked, or a step of the funnel")

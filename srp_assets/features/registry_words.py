@@ -1,20 +1,25 @@
 """The kept hits of standing word lists as features read them: a table of the registry, not the code of the wing that writes it."""
 
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from resources.registry_types import UtcDateTime
+from srp_assets.warehouse.registry_builds import warehouse_build
 
 hits = sa.table(
     "wordlists_hits",
     sa.column("hits_id", sa.BigInteger),
     sa.column("build_id", sa.BigInteger),
     sa.column("entity", sa.String),
+    sa.column("lists", sa.JSON),
     sa.column("files", sa.JSON),
     sa.column("built_at", UtcDateTime),
     sa.column("current", sa.Boolean),
+    sa.column("retired_at", UtcDateTime),
 )
 
 
@@ -43,3 +48,32 @@ def kept_hits(connection: Connection, entity: str) -> dict[int, KeptHits]:
         files = tuple((file["path"], tuple(file["built_files"])) for file in row.files)
         found[row.build_id] = KeptHits(row.hits_id, row.build_id, int(row.built_at.timestamp() * 1_000_000), files)
     return found
+
+
+def lists_read_at(connection: Connection, entity: str, at: datetime) -> dict[str, dict[int, str]]:
+    """The standing lists whose hits in an entity's texts whoever read them at some time was given.
+
+    Args:
+        connection: of the registry.
+        entity: its name.
+        at: the time; what was replaced so long ago that its record is gone is not found.
+
+    Returns:
+        By list the digest of its words by version: builds may have been looked through for several versions of a list.
+    """
+    build = warehouse_build.c
+    found: dict[str, dict[int, str]] = {}
+    statement = (
+        sa.select(hits.c.lists)
+        .join(warehouse_build, build.build_id == hits.c.build_id)
+        .where(hits.c.entity == entity, *_stood_at(hits.c, at), *_stood_at(build, at))
+    )
+    for marks in connection.scalars(statement):
+        for mark in marks:
+            found.setdefault(mark["id"], {})[mark["version"]] = mark["digest"]
+    return {name: dict(sorted(versions.items())) for name, versions in sorted(found.items())}
+
+
+def _stood_at(columns: Any, at: datetime) -> tuple[sa.ColumnElement[bool], ...]:
+    """Whether records were the current ones at some time."""
+    return columns.built_at <= at, sa.or_(columns.retired_at.is_(None), columns.retired_at > at)

@@ -11,12 +11,13 @@ import dagster as dg
 from pydantic import Field
 
 from resources.registry_database import RegistryResource
+from resources.spark import open_session
 from resources.strict import StrictConfig
 from srp_assets.errors import InvalidInput
 from srp_assets.models.config.document import ModelDocument
 from srp_assets.models.config.loading import load_model
 from srp_assets.models.config.resolving import resolve_inputs
-from srp_assets.models.training import gap_days, input_types, metrics_of
+from srp_assets.models.training import Cluster, gap_days, input_types, metrics_of
 from srp_assets.partitions import log_days
 from srp_assets.progress import Progress
 from srp_assets.settings import Settings
@@ -93,10 +94,17 @@ def _asset(settings: Settings, places: TrainingPlaces, document: ModelDocument, 
         from srp_assets.models.candidates import CandidateOptions, train_candidate
 
         options = CandidateOptions(config.train_days or settings.training_days, config.validation_days, config.update)
-        trained = train_candidate(registry.engine, places, Tracking.of(settings), document, context.partition_key, options, progress)
+        tracking, cluster = Tracking.of(settings), cluster_of(settings)
+        trained = train_candidate(registry.engine, places, tracking, document, context.partition_key, options, progress, cluster)
         return dg.MaterializeResult(metadata=_metadata(trained), data_version=dg.DataVersion(trained.semantic_version))
 
     return candidate
+
+
+def cluster_of(settings: Settings) -> Cluster | None:
+    """Where deep models of several processes train, by setting."""
+    folder = settings.models_cluster_folder
+    return None if folder is None else Cluster(lambda: open_session(settings), folder)
 
 
 def _metadata(candidate: "Candidate") -> dict[str, Any]:

@@ -13,11 +13,12 @@ from sqlalchemy import Engine
 
 from resources.mlflow import TrackedRun, Tracking
 from srp_assets.errors import Conflict
+from srp_assets.features.declaration.definitions import Definitions
 from srp_assets.models.config.document import ModelDocument
 from srp_assets.models.config.resolving import resolve_inputs
 from srp_assets.models.ranker import Ranker
 from srp_assets.models.serving import LOADER_MODULE, ServedRanker, load_ranker, pandas_of, save_ranker
-from srp_assets.models.training import Judged, Progress, export, gap_days, input_types, judge, metrics_of, train
+from srp_assets.models.training import Cluster, Judged, Progress, export, gap_days, input_types, judge, metrics_of, train
 from srp_assets.models.tuning import Budget, StageFound, Told, tune, tuning_id
 from srp_assets.training.building import TrainingPlaces
 from srp_assets.training.card.content import SetCard, card_of
@@ -80,6 +81,7 @@ def train_candidate(
     day: str,
     options: CandidateOptions,
     progress: Progress | None = None,
+    cluster: Cluster | None = None,
 ) -> Candidate:
     """Trains, judges, logs and registers a model whose newest day is `day`.
 
@@ -91,6 +93,7 @@ def train_candidate(
         day: the newest one that is judged by.
         options: which days.
         progress: told how far it is.
+        cluster: where deep models of several processes train; on this machine if None.
 
     Raises:
         Conflict: if the training set of the day is not built.
@@ -102,11 +105,11 @@ def train_candidate(
         base = _base(tracking, days) if options.update and resolved.architecture.kind != "gbdt" else None
         start = None if base is None else load_ranker(tracking.model_folder(base.run_id, Path(scratch) / "base"))
         since = days.train if base is None else _after(days.train, base.tags["trained_to"])
-        ranker = train(resolved, since, validation, Path(scratch) / "checkpoints", progress, start)
+        ranker = train(resolved, since, validation, Path(scratch) / "checkpoints", progress, start, cluster)
         judged = judge(ranker, validation)
         if progress is not None:
             progress(f"keeping {document.name}", 0, 0)
-        versions = _versions(document, resolved, days.card, days.split, base)
+        versions = _versions(document, days, places.layout.definitions, base)
         with tracking.run(f"models/{document.name}", f"{document.name} {day}", _tags(document, versions)) as run:
             _log(run, ranker, judged, days.card, versions, validation, Path(scratch) / "ranker")
         number = tracking.register(document.name, run.run_id, _tags(document, versions))
@@ -157,6 +160,7 @@ def tune_candidate(
     budget: Budget,
     folder: Path,
     told: Told | None = None,
+    cluster: Cluster | None = None,
 ) -> tuple[ModelDocument, list[StageFound]]:
     """Tunes a model in stages on the days of a candidate; each stage is a run of its own below that of the tuning.
 
@@ -173,6 +177,7 @@ def tune_candidate(
         budget: of trials and of time.
         folder: of the journals of trials.
         told: of every trial.
+        cluster: where deep models of several processes train; on this machine if None.
 
     Returns:
         The best configuration so far, every encoding written out, and what each stage found.
@@ -183,7 +188,7 @@ def tune_candidate(
 
     def worth(tried: ModelDocument) -> float:
         with TemporaryDirectory() as scratch:
-            ranker = train(tried, days.train, days.validation, Path(scratch) / "checkpoints")
+            ranker = train(tried, days.train, days.validation, Path(scratch) / "checkpoints", cluster=cluster)
         judged = judge(ranker, days.validation).values()
         return sum(found.auc for found in judged) / len(judged)
 
@@ -218,11 +223,13 @@ def _after(days: SetReader, last: str) -> SetReader:
     return SetReader(days.storage, days.schema, {day: paths for day, paths in days.files.items() if day > last})
 
 
-def _versions(document: ModelDocument, resolved: ModelDocument, card: SetCard, split: TimeSplit, base: Any | None) -> dict[str, Any]:
+def _versions(document: ModelDocument, days: _Days, definitions: Definitions, base: Any | None) -> dict[str, Any]:
     """Everything that the model was made from; `base` is the registered version that it goes on from."""
+    resolved, card, split = days.document, days.card, days.split
     of_base = None if base is None else {"version": int(base.version), "semantic_version": base.tags["semantic_version"]}
     told = card.as_dict()
     features = {name: card.versions[name] for name in resolved.features if name in card.versions}
+    sources = definitions.sources_of(features)
     data = sha256(json.dumps(told["days"], sort_keys=True).encode()).hexdigest()
     made_from = sha256(json.dumps([data, features, resolved.digest, of_base]).encode()).hexdigest()[:12]
     return {
@@ -233,8 +240,8 @@ def _versions(document: ModelDocument, resolved: ModelDocument, card: SetCard, s
         "split": {"train": split.train, "gap": split.gap, "validation": split.validation},
         "definitions": card.definitions,
         "features": features,
-        # Word lists reach features through attributes: which of their versions counted, the builds of the features say.
-        "lists": {"features_builds": sorted({day["features_build"] for day in told["days"].values() if day["features_build"]})},
+        # Word lists reach features through sources of attributes; those of sources that this model's features do not come from say nothing.
+        "lists": {source: lists for source, lists in told["lists"].items() if source in sources},
     }
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -17,11 +19,27 @@ from srp_assets.models.ranker import Ranker
 from srp_assets.training.reader import SetReader
 from srp_assets.training.schema import CLICKED, CONTEXT_FIELDS, TrainingSchema
 
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
 ONNX_TOLERANCE = 1e-5
 """How far an exported model's probabilities may be off."""
 
 Progress = Callable[[str, int, int], None]
 """Told what is being done, how much of it is done, and how much there is (0 where nobody knows)."""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Where deep models of several processes are trained, if not on this machine.
+
+    Args:
+        session: opens the Spark session whose executors train.
+        folder: that this process and all executors reach under one path, for checkpoints and the trained model.
+    """
+
+    session: "Callable[[], SparkSession]"
+    folder: Path
 
 
 def input_types(schema: TrainingSchema) -> dict[str, ValueType]:
@@ -54,6 +72,7 @@ def train(
     scratch: Path,
     progress: Progress | None = None,
     start: Ranker | None = None,
+    cluster: Cluster | None = None,
 ) -> Ranker:
     """Trains a model.
 
@@ -64,6 +83,7 @@ def train(
         scratch: an empty folder for checkpoints.
         progress: told how far it is.
         start: an earlier deep model of the same configuration, which has seen the days before and is updated with these.
+        cluster: where processes that train together run; on this machine if None.
     """
     if document.architecture.kind == "gbdt":
         from srp_assets.models.gbdt import train_gbdt
@@ -86,6 +106,12 @@ def train(
     if isinstance(start, DeepRanker):
         return update(start, files(days), folder=scratch)
     judged_by = files(validation) if validation else None
+    if document.training.processes > 1 and cluster is not None:
+        from srp_assets.models.deep.plan_cluster import train_on_cluster
+
+        with TemporaryDirectory(prefix=f"{document.name}-", dir=cluster.folder) as shared:
+            training = SharedTraining(document, files(days), judged_by, Path(shared))
+            return train_on_cluster(cluster.session(), training, document.training.processes)
     if document.training.processes > 1:
         return train_in_processes(SharedTraining(document, files(days), judged_by, scratch), document.training.processes)
     trained = Training(document, files(days), judged_by, folder=scratch).run()

@@ -17,6 +17,8 @@ from srp_assets.features.aggregation.layout import Layout
 from srp_assets.features.building.days import Places, identity_of
 from srp_assets.features.registry import FeatureBuild, definitions_holding
 from srp_assets.features.registry import current_builds as current_features
+from srp_assets.features.registry_words import lists_read_at
+from srp_assets.features.standing_words import entity_of
 from srp_assets.logs.catalogue import LogCatalogue
 from srp_assets.logs.tables import BuiltDay, built_days
 from srp_assets.progress import Progress
@@ -153,6 +155,7 @@ def _build(
         try:
             manifests = _written(spark, connection, places, days, folder, shown, features, rules)
             figures = {day: merged(found["figures"] for found in manifests if found["day"] == day) for day in days}
+            lists = {day: _word_lists(connection, places, day, features.get(day)) for day in days}
             for day in days:
                 _refuse_losses(day, shown[day].rows, figures[day].rows, figures[day].without_features, places.options)
         except BaseException:
@@ -161,7 +164,7 @@ def _build(
     now, builds = datetime.now(UTC), []
     for day in days:
         upstream = {"logs_build": shown[day].build_id, "features_build": getattr(features.get(day), "build_id", None)}
-        kept = figures[day].as_dict() | {"weights": rules[day].as_dict(), **upstream}
+        kept = figures[day].as_dict() | {"weights": rules[day].as_dict(), "lists": lists[day], **upstream}
         size = sum(found["bytes"] for found in manifests if found["day"] == day)
         own, of_day = inputs[day], day_folder(folder, day)
         builds.append(SetBuild(0, places.identity, day, own.reads, own.newest, of_day, figures[day].rows, size, kept, now, run_id))
@@ -210,6 +213,19 @@ def _features(
     # Definitions may change in what this set does not read: what was served before is as good then.
     versions = {places.layout.definitions.digest, *definitions_holding(connection, places.schema.versions)}
     return served_features(spark, places.features.logs, places.schema, log, files, sorted(versions)), ("trace_id", "item_id")
+
+
+def _word_lists(
+    connection: Connection, places: TrainingPlaces, day: str, features: FeatureBuild | None
+) -> dict[str, dict[str, dict[int, str]]]:
+    """The standing word lists, by source of attributes, that a day's features know: the versions that stood when these were computed.
+
+    What was served was computed on the day itself, from what stood when the day began.
+    """
+    recomputed = places.options.features == "recomputed" and features is not None
+    at = features.built_at if recomputed and features else datetime.combine(date.fromisoformat(day), datetime.min.time(), UTC)
+    entities = {name: entity_of(name, places.features.catalogue.entities) for name in places.layout.definitions.attributes}
+    return {name: lists_read_at(connection, entity, at) for name, entity in entities.items() if entity is not None}
 
 
 def _refuse_losses(day: str, impressions: int, rows: int, without_features: int, options: SetOptions) -> None:

@@ -1,8 +1,6 @@
 """The card of a training set: what it tells, and a page on its own."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 
@@ -10,20 +8,8 @@ from srp_assets.training.card.content import card_of
 from srp_assets.training.card.page import card_html
 from srp_assets.training.figures import Figures
 from srp_assets.training.inputs import SetOptions
-from srp_assets.training.registry import SetBuild
-from srp_assets.training.weights import WeightRule
+from support.training_builds import build_of
 from support.training_sets import SCHEMA, set_table
-
-
-def build_of(day: str, number: int, rows: int) -> SetBuild:
-    figures = Figures()
-    figures.add(SCHEMA, set_table(day, rows, seed=number))
-    kept: dict[str, Any] = figures.as_dict() | {
-        "weights": WeightRule("given", 20.0, 3.0, None).as_dict(),
-        "features_build": number,
-        "logs_build": 2,
-    }
-    return SetBuild(number, "identity", day, f"reads-{number}", number, f"sets/{day}", rows, 10, kept, datetime.now(UTC), None)
 
 
 def test_a_card_adds_up_its_days() -> None:

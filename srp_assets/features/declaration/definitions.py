@@ -127,6 +127,19 @@ class Definitions:
         features = {name: feature for name, feature in self.features.items() if name in wanted}
         return Definitions(self.name, self.attributes, self.entities, features, self.event_columns, self.request_columns)
 
+    def sources_of(self, names: Iterable[str]) -> tuple[str, ...]:
+        """The sources of attributes from which the features of these names come, by themselves or through others.
+
+        Raises:
+            InvalidInput: if there is no feature of a name.
+        """
+        used: set[str] = set()
+        for feature in self.selected(names).features.values():
+            used |= {*feature.inputs, *_columns_of(feature.declared)}
+            if isinstance(feature.declared, Aggregated):
+                used |= set(self.entities[feature.declared.entity])
+        return tuple(name for name, source in self.attributes.items() if used.intersection(source.columns))
+
 
 def resolve(document: FeatureDocument) -> Definitions:
     """Every feature of a document.

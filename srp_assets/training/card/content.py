@@ -1,6 +1,6 @@
 """The card of a training set: what stands in some days of it, and which versions of everything upstream it was made from."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +30,7 @@ class SetCard:
         figures: of all days together.
         weights: how the newest day's rows are weighed.
         versions: of each feature.
+        lists: by source of attributes and word list, the versions that features know, each with the digest of its words.
     """
 
     name: str
@@ -40,6 +41,7 @@ class SetCard:
     figures: Figures
     weights: Mapping[str, Any]
     versions: Mapping[str, str]
+    lists: Mapping[str, Mapping[str, Mapping[str, str]]]
 
     @property
     def rates(self) -> dict[str, float]:
@@ -69,6 +71,7 @@ class SetCard:
             "weights": {**self.weights, "effective_rows": self.figures.effective_rows, "largest": self.figures.largest_weight},
             "coverage": self.coverage,
             "versions": dict(self.versions),
+            "lists": {source: dict(lists) for source, lists in self.lists.items()},
         }
 
 
@@ -95,4 +98,16 @@ def card_of(name: str, schema: TrainingSchema, definitions: str, options: SetOpt
         figures=merged({key: value for key, value in build.figures.items() if key in FIGURES} for build in builds.values()),
         weights=newest.figures["weights"],
         versions=dict(schema.versions),
+        lists=_lists_of(builds.values()),
     )
+
+
+def _lists_of(builds: Iterable[SetBuild]) -> dict[str, dict[str, dict[str, str]]]:
+    """The word lists of several days together."""
+    found: dict[str, dict[str, dict[str, str]]] = {}
+    for build in builds:
+        for source, lists in build.figures.get("lists", {}).items():
+            for name, versions in lists.items():
+                known = found.setdefault(source, {}).setdefault(name, {})
+                known.update({str(version): digest for version, digest in versions.items()})
+    return found
