@@ -38,6 +38,7 @@ COMMANDS = {
     "features": "srp_assets.cli_features",
     "online": "srp_assets.cli_online",
     "parity": "srp_assets.cli_parity",
+    "embeddings": "srp_assets.cli_embeddings",
     "training": "srp_assets.cli_training",
     "models": "srp_assets.cli_models",
     "spark": "srp_assets.cli_spark",

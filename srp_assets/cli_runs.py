@@ -29,6 +29,7 @@ from srp_assets.cli_common import Home
 from srp_assets.cli_interrupts import Interrupts
 from srp_assets.console import Report
 from srp_assets.definitions import build_definitions
+from srp_assets.embeddings.assets import ITEMS, SEQUENCES, SequencesBuildConfig, VersionConfig
 from srp_assets.errors import SrpError, Unavailable
 from srp_assets.evaluation.assets import CHALLENGER, QUALITY, REPLAY, JudgedConfig, QualityConfig
 from srp_assets.evaluation.registry import DecisionRecord, decisions_of_run
@@ -174,6 +175,33 @@ class LocalRuns:
             tags={FIRST_TAG: min(days), LAST_TAG: max(days)},
             run_config={"ops": {SETS.to_python_identifier(): {"config": SetsBuildConfig(only_changed=True).model_dump()}}},
         )
+        if not result.success:
+            raise _failure(result)
+
+    def build_session_sequences(self, days: Sequence[str]) -> None:
+        """Builds the session sequences of some days in one run over the range that they span; what is built in between is left alone.
+
+        Raises:
+            SrpError: if the run fails, or a session is not accounted for; what was built before stays.
+        """
+        if not days:
+            return
+        result = self._execute(
+            BUILD_SEQUENCES_JOB,
+            tags={FIRST_TAG: min(days), LAST_TAG: max(days)},
+            run_config={"ops": {SEQUENCES.to_python_identifier(): {"config": SequencesBuildConfig(only_changed=True).model_dump()}}},
+        )
+        if not result.success:
+            raise _failure(result)
+
+    def train_embeddings(self, week: str, *, warm: bool) -> None:
+        """Makes the version of vectors of a week, given by its Monday.
+
+        Raises:
+            SrpError: if the run fails, or the version may not be used; the version before stays current.
+        """
+        config = {"ops": {ITEMS.to_python_identifier(): {"config": VersionConfig(warm=warm).model_dump()}}}
+        result = self._execute(TRAIN_EMBEDDINGS_JOB, partition_key=week, run_config=config)
         if not result.success:
             raise _failure(result)
 

@@ -96,9 +96,24 @@ def _with_logs(everything: dg.Definitions, settings: Settings, declared: Path, p
         schedules=[*logs_schedules(settings, jobs), *quality_schedules()],
         sensors=logs_sensors(catalogue),
     )
-    merged = dg.Definitions.merge(everything, ranking)
+    merged = dg.Definitions.merge(everything, ranking, _embeddings(settings, catalogue, progress))
     features = settings.feature_declarations
     return merged if features is None else _with_features(merged, settings, catalogue, features, progress)
+
+
+def _embeddings(settings: Settings, logs: LogCatalogue, progress: Progress | None) -> dg.Definitions:
+    """Vectors of items: what a home has that declares them."""
+    if settings.embedding_declarations is None:
+        return dg.Definitions()
+    places = embedding_places(settings, load_catalogue(settings.catalogue), logs, settings.embedding_declarations)
+    jobs = embeddings_jobs()
+    return dg.Definitions(
+        assets=embeddings_assets(settings, places, progress=progress),
+        asset_checks=embeddings_checks(places),
+        jobs=jobs,
+        schedules=embeddings_schedules(settings, places, jobs),
+        sensors=embeddings_sensors(places),
+    )
 
 
 def _with_features(

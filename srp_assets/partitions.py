@@ -1,5 +1,7 @@
 """Every partition set of the project, each with its reason."""
 
+from datetime import timedelta
+
 import dagster as dg
 
 from srp_assets.logs.catalogue import LogCatalogue
@@ -24,6 +26,12 @@ ones away, since Dagster is comfortable with no more than 100,000 partitions of 
 def log_days(catalogue: LogCatalogue) -> dg.DailyPartitionsDefinition:
     """The days of events: what is stitched, replaced and backfilled by."""
     return dg.DailyPartitionsDefinition(start_date=catalogue.first_day.isoformat(), timezone="UTC", end_offset=LOG_DAYS_AHEAD)
+
+
+def log_weeks(catalogue: LogCatalogue) -> dg.WeeklyPartitionsDefinition:
+    """The weeks of events, from Monday to Sunday: vectors are trained once a week, and a week is there when it has ended."""
+    monday = catalogue.first_day - timedelta(days=catalogue.first_day.weekday())
+    return dg.WeeklyPartitionsDefinition(start_date=monday.isoformat(), day_offset=1, timezone="UTC")
 
 
 def period_partitions(catalogue: Catalogue) -> dg.TimeWindowPartitionsDefinition:

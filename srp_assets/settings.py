@@ -91,6 +91,9 @@ class Settings(BaseSettings):
         description="folder that all Spark executors reach under this path; where it is set, deep models of several processes train as "
         "tasks of Spark, else as processes of this machine",
     )
+    embeddings: Path | None = Field(
+        None, description="YAML file that declares embeddings; `embeddings.yaml` beside the file of logs if unset and there is one"
+    )
     mlflow_url: SecretStr | None = Field(None, description="address of MLflow's tracking server or database; SQLite in the home if unset")
     mlflow_artifacts: str | None = Field(None, description="where MLflow keeps files of new experiments; the home if both are unset")
     gate_step: str = Field("clicked", description="the label by which models are judged: clicked, or a step of the funnel")
@@ -148,6 +151,12 @@ class Settings(BaseSettings):
         """The file that declares features; None where this home has none."""
         beside = (self.log_catalogue or self.catalogue).parent / "features.yaml"
         return self.features or (beside if beside.is_file() else None)
+
+    @property
+    def embedding_declarations(self) -> Path | None:
+        """The file that declares embeddings; None where this home has none."""
+        beside = (self.log_catalogue or self.catalogue).parent / "embeddings.yaml"
+        return self.embeddings or (beside if beside.is_file() else None)
 
     @property
     def model_configurations(self) -> Path | None:

@@ -32,6 +32,8 @@ def test_keys_of_all_assets(definitions: dg.Definitions) -> None:
         *(f"features/{table}" for table in ("partials", "windows", "impressions", "proposals")),
         "online/state",
         "online/feature_parity",
+        "embeddings/sequences",
+        "embeddings/items",
         "training/sets",
         "models/gbdt",
         "models/deepfm",
@@ -64,6 +66,7 @@ def test_every_asset_has_a_blocking_check(definitions: dg.Definitions) -> None:
     features = {f"features/{table}": {"built_from_current", "values"} for table in ("windows", "impressions")}
     features |= {"features/partials": {"built_from_current"}}
     features |= {"features/proposals": {"valid"}}
+    features |= {"embeddings/sequences": {"accounted"}, "embeddings/items": {"usable"}}
     online = {"online/state": {"can_answer"}, "online/feature_parity": {"agrees"}}
     models = {"training/sets": {"built_from_current", "no_leaks"}} | {
         f"models/{name}": {"better_than_chance"} for name in ("gbdt", "deepfm")
@@ -107,6 +110,9 @@ def test_jobs_sensors_and_schedules(definitions: dg.Definitions) -> None:
         "build_features",
         "features_retention",
         "build_training_sets",
+        "build_session_sequences",
+        "train_embeddings",
+        "embeddings_retention",
         "training_retention",
         "train_gbdt",
         "train_deepfm",
@@ -131,6 +137,7 @@ def test_jobs_sensors_and_schedules(definitions: dg.Definitions) -> None:
         "reopened_training_sets",
         "lost_online_store",
         "unchecked_days",
+        "reopened_session_sequences",
         "failed_parity",
         "refused_models",
         "judge_what_is_recorded",
@@ -142,6 +149,7 @@ def test_jobs_sensors_and_schedules(definitions: dg.Definitions) -> None:
         f"{domain}_retention_schedule" for domain in ("warehouse", "wordlists", "recall", "logs", "features", "parity", "training")
     }
     models = {"daily_sequence_stages", "daily_training_sets", "daily_train_gbdt", "daily_train_deepfm", "weekly_train_deepfm", "daily_evaluation"}
+    retentions |= {"daily_session_sequences", "weekly_embeddings", "embeddings_retention_schedule"}
     assert set(schedules) == {*retentions, *models, "daily_logs", "daily_features", "daily_online_load", "daily_parity", "daily_log_checks"}
     assert all(schedule.default_status == dg.DefaultScheduleStatus.RUNNING for schedule in schedules.values())
 

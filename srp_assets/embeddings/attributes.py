@@ -40,7 +40,7 @@ def item_attributes(connection: Connection, places: EmbeddingPlaces, before: dat
     if not paths:
         return ATTRIBUTES.empty_table()
     rows = pa.concat_tables([places.warehouse.read(path, columns) for path in paths])
-    rows = rows.filter(pc.is_null(rows[MOVED_TO]) & pc.less(rows[order], pa.scalar(before, rows[order].type)))
+    rows = rows.filter(pc.and_(pc.is_null(rows[MOVED_TO]), pc.less(rows[order], pa.scalar(before, rows[order].type))))
     ordered = rows.sort_by([(declared.key, "ascending"), (order, "ascending"), (LANDED_AT, "ascending"), (ROW_HASH, "ascending")])
     keys = ordered[declared.key].cast(pa.string()).combine_chunks()
     newest = np.ones(len(keys), bool)

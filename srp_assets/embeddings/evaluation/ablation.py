@@ -1,6 +1,6 @@
 """What each part of the recipe brings: the same training without it, with the same seeds, and the difference with its interval."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from srp_assets.embeddings.declaration.options import TrainingOptions
@@ -60,6 +60,7 @@ def ablation(
     *,
     seeds: Sequence[int],
     start: Warm | None = None,
+    leave_out: Collection[str] | None = None,
     told: Callable[[str, int], None] | None = None,
 ) -> list[AblationRow]:
     """Trains every variant with every seed and compares each with the whole recipe.
@@ -71,10 +72,13 @@ def ablation(
         judge: gives the figures of what was trained.
         seeds: of the trainings; differences are paired by them.
         start: of a warm start, if there is one.
+        leave_out: names of the variants that are trained beside the whole recipe; all if None.
         told: is told of each variant and seed.
     """
     found: dict[str, list[Mapping[str, float]]] = {}
     for variant in variants_of(options, warm=start is not None):
+        if leave_out is not None and variant.name not in (WHOLE, *leave_out):
+            continue
         for seed in seeds:
             if told:
                 told(variant.name, seed)

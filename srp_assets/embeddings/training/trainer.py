@@ -58,8 +58,9 @@ def train(
         start: where items that it has begin; others begin near nothing.
         told: is told of each epoch.
     """
-    trained = begun(vocabulary, options, start)
+    # What making the tables needs in passing is gone before the vectors are there.
     sampler = sampler_of(vocabulary, options.negative_power, options.frequent_share)
+    trained = begun(vocabulary, options, start)
     for epoch in range(options.epochs):
         train_epoch(corpus, sampler, trained, options, epoch)
         if told:
