@@ -19,6 +19,9 @@ MODELS = ("deepfm", "dcn", "din")
 LIBRARIES = {"deepctr": ["deepctr-torch==0.3.0", "requests"], "fuxictr": ["fuxictr==2.3.10"]}
 """What each environment holds; DeepCTR-Torch imports requests without asking for it."""
 
+OWN = {"srp": "float32", "srp-bfloat16": "bfloat16"}
+"""The precision of the products of matrices in training; the other libraries have float32."""
+
 SEEDS, QUICK_SEEDS = (1, 2, 3, 4, 5), (1,)
 SHOP_EVENTS, QUICK_SHOP_EVENTS = 700_000, 60_000
 BATCH_ROWS = {"movielens": 1024, "shop": 4096}
@@ -42,7 +45,7 @@ def run(bench: "Bench") -> None:
     for seed in QUICK_SEEDS if bench.quick else SEEDS:
         for name in ("movielens",) if bench.quick else data:
             for model in MODELS:
-                for library in ("srp", *LIBRARIES):
+                for library in (*OWN, *LIBRARIES):
                     told = {"data": name, "model": model, "library": library, "seed": seed}
                     row = bench.cell("peers", f"{name}-{model}-{library}-{seed}", partial(train, bench, data[name], told))
                     found.setdefault((name, model), {}).setdefault(library, []).append(row)
@@ -54,9 +57,10 @@ def compare(bench: "Bench", what: str, found: dict[str, list[dict[str, Any]]]) -
     """The bars of a model: against each library the ratio of the median speeds, and the difference of the mean AUCs."""
     speed = {library: float(np.median([row["rows_per_second"] for row in rows])) for library, rows in found.items()}
     auc = {library: float(np.mean([row["auc"] for row in rows])) for library, rows in found.items()}
-    for library in LIBRARIES:
-        bench.bars.append(Bar(f"{what}: rows per second against {library}", speed["srp"] / speed[library], FASTER, ">="))
-        bench.bars.append(Bar(f"{what}: AUC minus that of {library}", auc["srp"] - auc[library], LEAST_DIFFERENCE, ">="))
+    for own in OWN:
+        for library in LIBRARIES:
+            bench.bars.append(Bar(f"{what}: rows per second of {own} against {library}", speed[own] / speed[library], FASTER, ">="))
+            bench.bars.append(Bar(f"{what}: AUC of {own} minus that of {library}", auc[own] - auc[library], LEAST_DIFFERENCE, ">="))
 
 
 def train(bench: "Bench", folder: Path, told: dict[str, Any]) -> dict[str, Any]:
@@ -70,8 +74,8 @@ def train(bench: "Bench", folder: Path, told: dict[str, Any]) -> dict[str, Any]:
     data, model, library, seed = told.values()
     numbers = [seed, QUICK_EPOCHS if bench.quick else EPOCHS, PATIENCE, BATCH_ROWS[data], THREADS]
     arguments = [model, str(folder), *[str(number) for number in numbers]]
-    if library == "srp":
-        command = [sys.executable, str(HERE / "own_training.py"), *arguments]
+    if library in OWN:
+        command = [sys.executable, str(HERE / "own_training.py"), *arguments, OWN[library]]
     else:
         command = [str(environment(bench, library)), str(HERE / "peer_training.py"), library, *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

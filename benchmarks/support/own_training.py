@@ -1,6 +1,6 @@
 """Trains one of SRP's deep models on the rows that other libraries are given; run in a process of its own, as those are.
 
-    python own_training.py MODEL FOLDER SEED EPOCHS PATIENCE BATCH_ROWS THREADS
+    python own_training.py MODEL FOLDER SEED EPOCHS PATIENCE BATCH_ROWS THREADS PRECISION
 
 Reading Parquet and encoding texts is timed with the training. Prints one line of JSON.
 """
@@ -50,12 +50,12 @@ def document_of(model: str, fields: list[str], label: str, history: int, trainin
 
 def main() -> None:
     """Trains, and tells what came of it."""
-    model, folder, *numbers = sys.argv[1:]
+    model, folder, *numbers, precision = sys.argv[1:]
     seed, epochs, patience, batch_rows, threads = (int(number) for number in numbers)
     torch.set_num_threads(threads)
     described = json.loads((Path(folder) / "fields.json").read_text(encoding="utf-8"))
     settings = {"epochs": epochs, "patience": patience, "batch_rows": batch_rows, "seed": seed, "learning_rate": 0.001, "monitor": "auc"}
-    settings["fit_rows"] = 2**31
+    settings |= {"fit_rows": 2**31, "precision": precision}
     document = document_of(model, list(described["fields"]), described["label"], described["history"], settings)
     files = {part: RowFiles([f"{folder}/{part}.parquet"]) for part in ("train", "valid")}
     trained = Training(document, files["train"], files["valid"]).run()

@@ -49,6 +49,9 @@ class Training(Strict):
     batch_rows: int = Field(4096, ge=1, le=2**20)
     learning_rate: float = Field(0.001, gt=0)
     optimizer: Literal["adam", "adagrad", "sgd"] = "adam"
+    precision: Literal["float32", "bfloat16"] = Field(
+        "float32", description="of the products of matrices in training; weights, embeddings, losses and all scoring stay float32"
+    )
     embedding_decay: float = Field(0.0, ge=0, description="L2 penalty of the rows of embeddings that a batch looks up")
     weight_decay: float = Field(0.0, ge=0, description="L2 penalty of all other weights")
     gradient_limit: float | None = Field(None, gt=0, description="norm to which a step's gradient is cut")
@@ -58,7 +61,8 @@ class Training(Strict):
     mixed_row_groups: int = Field(8, ge=1, le=256, description="row groups, of different days where there are, that are shuffled together")
     memory_rows: int = Field(2_000_000, ge=0, description="encoded rows of a set that are kept in memory after the first epoch")
     fit_rows: int = Field(500_000, ge=1, description="rows, spread over all files, by which vocabularies and normalisation are fitted")
-    processes: int = Field(1, ge=1, le=1024, description="processes of this machine that train together, each with its share of a batch")
+    negative_share: float = Field(1.0, gt=0, le=1, description="share of the rows without the label that are trained on")
+    processes: int = Field(1, ge=1, le=1024, description="processes that train together, each with its share of a batch")
     seed: int = Field(1, ge=0, le=2**31)
 
 
@@ -138,6 +142,12 @@ class ModelDocument(Strict):
     def _only_simple_models_learn_online(self) -> Self:
         if self.online is not None and self.architecture.kind not in ("lr", "fm"):
             raise ValueError(f"{self.architecture.kind} does not learn online; lr and fm do")
+        return self
+
+    @model_validator(mode="after")
+    def _rows_may_be_left_out(self) -> Self:
+        if self.training.negative_share < 1 and (len(self.labels) > 1 or self.online is not None):
+            raise ValueError("training.negative_share below 1 leaves out rows of one label, and nothing where a model learns online")
         return self
 
     @model_validator(mode="after")

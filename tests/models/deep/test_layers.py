@@ -12,6 +12,7 @@ from srp_assets.models.deep.layers.cross import CrossNetwork
 from srp_assets.models.deep.layers.dice import Dice
 from srp_assets.models.deep.layers.factorization import FactorizationPairs
 from srp_assets.models.deep.layers.interaction import CompressedInteraction
+from srp_assets.models.deep.layers.lookup import look_up
 from srp_assets.models.deep.layers.masked import MaskedRows, masked_lookup
 from srp_assets.models.deep.layers.perceptron import Perceptron
 from srp_assets.models.deep.layers.recurrent import AttentionalRecurrent
@@ -62,6 +63,28 @@ def test_pairs_are_the_inner_products_of_all_pairs() -> None:
         wanted = sum(vectors[i] @ vectors[j] for i in range(len(vectors)) for j in range(i))
         assert found[row].item() == pytest.approx(wanted, rel=1e-12)
     assert torch.autograd.gradcheck(layer, (fields, numbers))
+    assert torch.autograd.gradcheck(shaken(FactorizationPairs(0, D)), (fields, numbers[:, :0]))
+
+
+def test_a_lookup_gives_embeddings_and_the_sum_of_linear_weights() -> None:
+    table, ids = drawn(6, D + 1), torch.tensor([[0, 5, 2], [2, 2, 1]])
+    vectors, linear = look_up(table, ids)
+    for row in range(2):
+        assert values(vectors)[row] == pytest.approx(np.array([values(table)[ids[row, place], :D] for place in range(3)]))
+        assert linear[row].item() == pytest.approx(sum(values(table)[ids[row, place], D] for place in range(3)))
+    of_vectors, of_linear = torch.randn_like(vectors), torch.randn_like(linear)
+    torch.autograd.backward((vectors, linear), (of_vectors, of_linear))
+    wanted = np.zeros((6, D + 1))
+    for row in range(2):
+        for place in range(3):
+            wanted[ids[row, place], :D] += values(of_vectors)[row, place]
+            wanted[ids[row, place], D] += of_linear[row].item()
+    assert table.grad is not None
+    assert table.grad.is_sparse
+    assert values(table.grad.to_dense()) == pytest.approx(wanted)
+    for wrong in (-1, 6):
+        with pytest.raises(IndexError, match="outside of 0 to 5"):
+            look_up(table, torch.tensor([[0, wrong]]))
 
 
 @pytest.mark.parametrize("rank", [None, 2])

@@ -193,6 +193,20 @@ def test_a_saved_model_scores_the_same(name: str, tmp_path: Any) -> None:
     assert all((again.score(rows)[label] == found).all() for label, found in ranker.score(rows).items())
 
 
+@EVERY
+def test_products_in_bfloat16_say_nearly_the_same(name: str) -> None:
+    document, model, _, rows = built(name, dtype=torch.float32)
+    found = batch_of(rows, torch.device("cpu"))
+    exact = model(found.inputs, found.bias).logits
+    with torch.autocast("cpu", torch.bfloat16):
+        rough = model(found.inputs, found.bias).logits.float()
+    assert rough.detach().numpy() == pytest.approx(exact.detach().numpy(), abs=0.05 * (1 + exact.abs().max().item()))
+    loss_of(rough, found.labels, found.weights, torch.ones(len(document.labels)), document.architecture.kind).backward()
+    gradients = [parameter.grad.to_dense() for parameter in model.parameters() if parameter.grad is not None]
+    assert gradients
+    assert all(gradient.dtype == torch.float32 and torch.isfinite(gradient).all() for gradient in gradients)
+
+
 def test_the_loss_of_click_and_order_is_that_of_their_product() -> None:
     logits = torch.randn(50, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(2)) * 3
     labels = (torch.rand(50, 2, generator=torch.Generator().manual_seed(4)) < 0.5).double()

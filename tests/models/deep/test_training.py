@@ -4,6 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 from torch import Tensor
@@ -13,6 +15,7 @@ from srp_assets.models.deep.ranker import DeepRanker
 from srp_assets.models.deep.training.reading import EncodedFiles, Order, RowFiles
 from srp_assets.models.deep.training.together import SharedTraining, train_in_processes
 from srp_assets.models.deep.training.trainer import Start, Trained, Training
+from srp_assets.models.measures import log_loss
 from srp_assets.models.training import train
 from srp_assets.training.reader import SetReader
 from srp_assets.training.schema import TrainingSchema
@@ -152,6 +155,29 @@ def test_a_later_training_goes_on_from_the_weights_of_an_earlier_one(files: RowF
     assert equal(later.model.state_dict(), weights_of(base))
     assert later.encoder.state == base.encoder.state
     assert not equal(weights_of(later.run()), weights_of(base))
+
+
+def test_probabilities_are_right_again_after_negative_down_sampling(tmp_path: Path) -> None:
+    paths = []
+    for day in range(3):
+        rows = rows_of(1_000, 40 + day)
+        paths.append(str(tmp_path / f"{day}.parquet"))
+        pq.write_table(rows.append_column("event_id", pa.array([f"{day}-{row}" for row in range(1_000)])), paths[-1], row_group_size=250)
+    settings = {**SETTINGS, "epochs": 4, "negative_share": 0.25}
+    document = document_of({"kind": "lr"}, bias=None, training=settings)
+    sampled = Training(document, RowFiles(paths[:2]), RowFiles(paths[2:])).run()
+    rows = pq.read_table(paths[2])
+    clicked, ranker = rows["clicked"].to_numpy(), DeepRanker(document, sampled.encoder, sampled.model)
+    clicks = sum(int(pq.read_table(path)["clicked"].to_numpy().sum()) for path in paths[:2])
+    assert sampled.rows / 4 == pytest.approx(clicks + 0.25 * (2_000 - clicks), rel=0.1)
+    assert ranker.score(rows)["clicked"].mean() == pytest.approx(clicked.mean(), abs=0.03)
+    # Looks see all rows of the validation, and the probabilities that will be served.
+    served = log_loss(clicked, ranker.score(rows)["clicked"], rows["weight"].to_numpy())
+    assert min(look.log_loss["clicked"] for look in sampled.looks) == pytest.approx(served)
+    ranker.save(tmp_path / "model")
+    assert (DeepRanker.load(tmp_path / "model").score(rows)["clicked"] == ranker.score(rows)["clicked"]).all()
+    with pytest.raises(InvalidInput, match="negative_share"):
+        document_of({"kind": "esmm"}, training=settings)
 
 
 def test_a_gradient_limit_bounds_a_step(files: RowFiles) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.amp import custom_bwd, custom_fwd
 from torch.autograd.function import once_differentiable
 
 from srp_assets.models.deep.layers.dice_kernels import gate, gate_gradients
@@ -39,6 +40,7 @@ class _Gate(torch.autograd.Function):
     """The gate by compiled loops, for processors."""
 
     @staticmethod
+    @custom_fwd(device_type="cpu", cast_inputs=torch.float32)
     def forward(context: Any, x: Tensor, logit: Tensor, slope: Tensor) -> Tensor:
         """X (p + (1 - p) a) with p = sigmoid(logit)."""
         x, share = x.contiguous(), torch.sigmoid(logit).contiguous()
@@ -48,6 +50,7 @@ class _Gate(torch.autograd.Function):
         return out
 
     @staticmethod
+    @custom_bwd(device_type="cpu")
     @once_differentiable
     def backward(context: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The gradients of the three inputs."""

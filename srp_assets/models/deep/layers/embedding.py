@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from srp_assets.models.deep.encoding.layout import Layout
+from srp_assets.models.deep.layers.lookup import look_up
 from srp_assets.models.deep.layers.masked import MaskedRows, masked_lookup
 from srp_assets.models.deep.tensors import Inputs
 
@@ -87,23 +88,28 @@ class FieldEmbedding(nn.Module):
 
     def forward(self, inputs: Inputs) -> Embedded:
         """Looks up a batch."""
-        rows_by_table, column = [], 0
+        vectors: list[Tensor] = []
+        weights: list[Tensor] = []
+        column = 0
         for table, (dimension, start, _) in zip(self.tables, self.layout.tables, strict=True):
             width = sum(found.dimension == dimension for found in self.layout.single)
             ids = inputs.ids[:, column : column + width] - start
-            rows_by_table.append(table(ids))  # (B, width, size + linear)
+            if self.linear:
+                found, weight = look_up(table.weight, ids)
+                weights.append(weight)  # (B, 1)
+            else:
+                found = table(ids)
+            vectors.append(found)  # (B, width, size)
             column += width
         means = [self._mean_of_list(inputs.lists, place) for place in range(len(self.layout.lists))]  # each (B, size + linear)
-        # Split rather than sliced: the gradient of a split is put together in one piece.
-        parts = [rows.split([size, int(self.linear)], dim=-1) for rows, size in zip(rows_by_table, self.sizes, strict=True)]
-        vectors = [vector for vector, _ in parts]
         of_lists = [mean[:, : mean.shape[1] - self.linear] for mean in means]
         fields = None
         if len(self.sizes) == 1:
             fields = torch.cat([vectors[0], *[mean.unsqueeze(1) for mean in of_lists]], dim=1) if of_lists else vectors[0]
-        flat = torch.cat([*[found.flatten(1) for found in vectors], *of_lists, inputs.numbers], dim=1)
+        parts = [*[found.flatten(1) for found in vectors], *of_lists, *([inputs.numbers] if self.layout.numbers else [])]
+        flat = parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
         behaviours = tuple(self._behaviours(inputs, place, vectors) for place in range(len(self.layout.sequences)))
-        return Embedded(fields, flat, inputs.numbers, self._linear(inputs, [weights for _, weights in parts], means), behaviours)
+        return Embedded(fields, flat, inputs.numbers, self._linear(inputs, weights, means), behaviours)
 
     def _linear(self, inputs: Inputs, weights: list[Tensor], means: list[Tensor]) -> Tensor:
         """The sum of the linear weights."""
@@ -111,7 +117,7 @@ class FieldEmbedding(nn.Module):
         if not self.linear:
             return total
         for found in weights:
-            total = total + found.sum(dim=1)
+            total = total + found
         for mean in means:
             total = total + mean[:, -1:]
         return total if self.number_weights is None else total + inputs.numbers @ self.number_weights

@@ -1,7 +1,13 @@
 """The factorization machine's pairs."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
+from torch.amp import custom_bwd, custom_fwd
+from torch.autograd.function import once_differentiable
+
+from srp_assets.models.deep.layers.field_kernels import pair_gradients, pair_sums
 
 
 class FactorizationPairs(nn.Module):
@@ -26,8 +32,39 @@ class FactorizationPairs(nn.Module):
             fields: (B, F, D).
             numbers: (B, N).
         """
-        total, squares = fields.sum(dim=1), (fields * fields).sum(dim=1)  # (B, D)
-        if self.vectors is not None:
-            total = total + numbers @ self.vectors
-            squares = squares + (numbers * numbers) @ (self.vectors * self.vectors)
-        return 0.5 * (total * total - squares).sum(dim=1, keepdim=True)
+        if self.vectors is None:
+            return _pairs(fields, fields.new_zeros(fields.shape[0], fields.shape[2]))
+        squares = (numbers * numbers) @ (self.vectors * self.vectors)  # (B, D)
+        return _pairs(fields, numbers @ self.vectors) - 0.5 * squares.sum(dim=1, keepdim=True)
+
+
+def _pairs(fields: Tensor, others: Tensor) -> Tensor:
+    """1/2 sum over d of (total^2 - squares of the fields), (B, 1), the total being that of the fields and of the others, (B, D)."""
+    if fields.device.type == "cpu" and not torch.compiler.is_exporting():
+        return _Pairs.apply(fields, others)
+    total = fields.sum(dim=1) + others
+    return 0.5 * (total * total - (fields * fields).sum(dim=1)).sum(dim=1, keepdim=True)
+
+
+class _Pairs(torch.autograd.Function):
+    """The same by compiled loops, for processors."""
+
+    @staticmethod
+    @custom_fwd(device_type="cpu", cast_inputs=torch.float32)
+    def forward(context: Any, fields: Tensor, others: Tensor) -> Tensor:
+        """The logits."""
+        fields, totals = fields.contiguous(), others.contiguous().clone()
+        out = fields.new_empty(fields.shape[0], 1)
+        pair_sums(fields.detach().numpy(), totals.detach().numpy(), out.numpy())
+        context.save_for_backward(fields, totals)
+        return out
+
+    @staticmethod
+    @custom_bwd(device_type="cpu")
+    @once_differentiable
+    def backward(context: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
+        """G (total - v) for each field, and g total for the others."""
+        fields, totals = context.saved_tensors
+        of_fields = torch.empty_like(fields)
+        pair_gradients(gradient.contiguous().numpy(), fields.detach().numpy(), totals.detach().numpy(), of_fields.numpy())
+        return of_fields, gradient * totals

@@ -12,7 +12,10 @@ def activation_of(name: Activation, width: int) -> nn.Module:
         return Dice(width)
     if name == "prelu":
         return nn.PReLU(width)
-    return {"relu": nn.ReLU, "sigmoid": nn.Sigmoid, "tanh": nn.Tanh}[name]()
+    if name == "relu":
+        # In place: it always follows a linear layer, whose gradient does not need its output.
+        return nn.ReLU(inplace=True)
+    return nn.Sigmoid() if name == "sigmoid" else nn.Tanh()
 
 
 class Perceptron(nn.Module):

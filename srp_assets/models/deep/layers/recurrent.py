@@ -37,5 +37,5 @@ class AttentionalRecurrent(nn.Module):
             update_h, reset_h, new_h = self.of_state(state).chunk(3, dim=-1)
             update = torch.sigmoid(update_x + update_h) * attention[:, step, None]
             new = torch.tanh(new_x + torch.sigmoid(reset_x + reset_h) * new_h)
-            state = torch.lerp(state, new, update)
+            state = torch.lerp(state, new.to(state.dtype), update.to(state.dtype))
         return state

@@ -33,10 +33,13 @@ class Network(nn.Module):
         vectors: whether it has embeddings.
     """
 
+    offset: Tensor
+
     def __init__(self, layout: Layout, *, linear: bool, vectors: bool = True) -> None:
         super().__init__()
         self.embedding = FieldEmbedding(layout, linear=linear, vectors=vectors)
         self.bias = nn.Parameter(torch.zeros(1))
+        self.register_buffer("offset", torch.zeros(1), persistent=False)
 
     def predict(self, embedded: Embedded) -> Tensor:
         """The logits without the constant, (B, K)."""
@@ -44,7 +47,12 @@ class Network(nn.Module):
 
     def forward(self, inputs: Inputs) -> Output:
         """The logits of a batch."""
-        return Output(self.predict(self.embedding(inputs)) + self.bias)
+        return Output(self.predict(self.embedding(inputs)) + self.constant)
+
+    @property
+    def constant(self) -> Tensor:
+        """What is added to every logit; out of training also what makes up for rows that training left out (`building.py`)."""
+        return self.bias if self.training else self.bias + self.offset
 
 
 def logit_of(width: int) -> nn.Linear:

@@ -1,5 +1,6 @@
 """From a configuration to a network, and to the model that is trained: the network beside its bias tower."""
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -72,6 +73,8 @@ class RankingModel(nn.Module):
         super().__init__()
         self.network = NETWORKS[document.architecture.kind](encoder.inputs.layout, document.architecture)
         self.tower = BiasTower(encoder.bias.layout, document.bias.hidden) if document.bias else None
+        # Had training seen all rows without the label, and not this share of them, odds would be lower by it (`training/sampling.py`).
+        self.network.offset.fill_(math.log(document.training.negative_share))
 
     def forward(self, inputs: Inputs, bias: Inputs | None = None) -> Output:
         """The logits of a batch; without what its rows owe to how they were shown where `bias` is None."""

@@ -67,4 +67,4 @@ class DIENNetwork(Network):
         evolved = [evolution(found) for evolution, found in zip(self.evolutions, embedded.behaviours, strict=True)]
         logits = self.logit(self.deep(torch.cat([embedded.flat, *[interest for interest, _ in evolved]], dim=1)))
         penalties = [penalty for _, penalty in evolved if penalty is not None]
-        return Output(logits + self.bias, self.auxiliary_weight * torch.stack(penalties).sum() if penalties else None)
+        return Output(logits + self.constant, self.auxiliary_weight * torch.stack(penalties).sum() if penalties else None)

@@ -18,12 +18,12 @@ from srp_assets.errors import InvalidInput
 from srp_assets.models.config.document import ModelDocument
 from srp_assets.models.deep.encoding.rows import EncodedRows, joined
 from srp_assets.models.deep.ranker import DeepRanker
-from srp_assets.models.deep.training.reading import RowFiles
+from srp_assets.models.deep.training.reading import EVENT_ID, RowFiles
 from srp_assets.models.deep.training.trainer import Start, Training, score_encoded
 from srp_assets.models.measures import log_loss
 
-EVENT_TIME, EVENT_ID = "event_time", "event_id"
-"""The columns of a training set that say in which order events happened."""
+EVENT_TIME = "event_time"
+"""The column of a training set that says, with the event's id, in which order events happened."""
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,13 @@ import pyarrow.parquet as pq
 from pyarrow import fs
 
 from srp_assets.errors import InvalidInput
+from srp_assets.models.deep.encoding.columns import as_numbers
 from srp_assets.models.deep.encoding.encoder import WEIGHT, RowEncoder
 from srp_assets.models.deep.encoding.rows import EncodedRows, joined
+from srp_assets.training.sampling import kept_rows
+
+EVENT_ID = "event_id"
+"""The column of a training set that names the impression."""
 
 SHUFFLED_GROUPS, SHUFFLED_ROWS = 1, 2
 """What a generator draws: part of its seed, so that no two are the same."""
@@ -118,6 +123,8 @@ class Order:
 
     def batches(self, rows: int, epoch: int, chunk: int) -> list[np.ndarray]:
         """The places in a chunk that each of its batches takes: as few batches as may be, equal in size but for one row."""
+        if not rows:
+            return []
         places = np.arange(rows)
         if self.seed is not None:
             places = np.random.default_rng([self.seed, SHUFFLED_ROWS, epoch, chunk]).permutation(rows)
@@ -131,11 +138,14 @@ class EncodedFiles:
         files: what to read.
         encoder: how rows are encoded.
         memory_rows: all encoded rows are kept in memory if the files have no more.
+        negative_share: share of the rows without the label that are kept, by the hash of their impression's id.
+        seed: of that hash.
     """
 
-    def __init__(self, files: RowFiles, encoder: RowEncoder, memory_rows: int) -> None:
+    def __init__(self, files: RowFiles, encoder: RowEncoder, memory_rows: int, *, negative_share: float = 1.0, seed: int = 0) -> None:
         self.files = files
         self._encoder = encoder
+        self._negative_share, self._seed = negative_share, seed
         self._kept: dict[RowGroup, EncodedRows] | None = {} if files.rows <= memory_rows else None
 
     @property
@@ -160,7 +170,16 @@ class EncodedFiles:
     def _encoded(self, group: RowGroup) -> EncodedRows:
         if self._kept is not None and group in self._kept:
             return self._kept[group]
-        found = self._encoder.encode(self.files.read(group, self._encoder.columns, optional=(WEIGHT,)))
+        found = self._encoder.encode(self._read(group))
         if self._kept is not None:
             self._kept[group] = found
         return found
+
+    def _read(self, group: RowGroup) -> pa.Table:
+        """The rows of a group that count."""
+        if self._negative_share == 1:
+            return self.files.read(group, self._encoder.columns, optional=(WEIGHT,))
+        rows = self.files.read(group, (*self._encoder.columns, EVENT_ID), optional=(WEIGHT,))
+        (label,) = self._encoder.document.labels
+        happened = as_numbers(rows.column(label)) > 0
+        return rows.filter(pa.array(kept_rows(rows.column(EVENT_ID), happened, self._negative_share, self._seed)))

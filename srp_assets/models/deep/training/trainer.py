@@ -135,8 +135,9 @@ class Training:
         inputs = encoded_inputs(document)
         state = start.encoder if start else fit_state(inputs, files.sample(fitted_columns(inputs), self.settings.fit_rows))
         self.encoder = RowEncoder(document, state)
-        self.rows = EncodedFiles(files, self.encoder, self.settings.memory_rows)
-        self.validation = EncodedFiles(validation, self.encoder, self.settings.memory_rows) if validation else None
+        memory, share = self.settings.memory_rows, self.settings.negative_share
+        self.rows = EncodedFiles(files, self.encoder, memory, negative_share=share, seed=self.settings.seed)
+        self.validation = EncodedFiles(validation, self.encoder, memory) if validation else None
         mixed = 1 if in_order else self.settings.mixed_row_groups
         self.order = Order(mixed, self.settings.batch_rows, None if in_order else self.settings.seed)
         self.model = build_model(document, self.encoder)
@@ -186,10 +187,12 @@ class Training:
             The mean loss of the batch, as far as this process sees it.
         """
         batch = batch_of(rows, self.together.device)
-        output = trained(batch.inputs, batch.bias)
+        with torch.autocast(self.together.device.type, torch.bfloat16, enabled=self.settings.precision == "bfloat16"):
+            output = trained(batch.inputs, batch.bias)
         # Gradients of processes are averaged, so each counts as if it had all rows.
         share = self.together.processes / whole
-        loss = loss_of(output.logits, batch.labels, batch.weights, self.label_weights, self.document.architecture.kind) * share
+        logits = output.logits.to(batch.labels.dtype)
+        loss = loss_of(logits, batch.labels, batch.weights, self.label_weights, self.document.architecture.kind) * share
         if output.penalty is not None:
             loss = loss + output.penalty
         loss.backward()
