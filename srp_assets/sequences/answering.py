@@ -160,6 +160,19 @@ class SequenceTwin:
         known.portraits[user] = index
         return index
 
+    def new_index(self) -> PortraitIndex:
+        """An index without actions, of the generation that counts.
+
+        Raises:
+            Unavailable: if there is none.
+        """
+        return PortraitIndex(self.document, (self._known or self._meet()).attributes, self._vectors)
+
+    def forget_portraits(self) -> None:
+        """Drops the indexes of this process, for who needs its memory."""
+        if self._known is not None:
+            self._known.portraits.clear()
+
     def _meet(self) -> _Known:
         """Gets to know the generation that counts.
 
@@ -194,11 +207,13 @@ class SequenceTwin:
 
 def _given(request: Request) -> Callable[[str], Integers]:
     """The digests of a column of candidates, or of what holds for all of them."""
+    known: dict[str, Integers] = {}
 
     def given(name: str) -> Integers:
-        if name in request.candidates:
-            return np.array([0 if value is None else digest_of(value) for value in request.candidates[name]], np.int64)
-        value: Any = request.context.get(name)
-        return np.full(request.size, 0 if value is None else digest_of(value), np.int64)
+        if name not in known:
+            values: Any = request.candidates.get(name, (request.context.get(name),))
+            digests = np.array([0 if value is None else digest_of(value) for value in values], np.int64)
+            known[name] = digests if name in request.candidates else np.full(request.size, digests[0])
+        return known[name]
 
     return given

@@ -5,7 +5,6 @@ steps. The general search knows only the request; the final one takes, for each 
 """
 
 import json
-from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -205,7 +204,7 @@ class Document(Strict):
                 raise ValueError(f"{sequence.name}: general.length {sequence.general.length} is more than portrait.length")
         return self
 
-    @cached_property
+    @property
     def portrait_version(self) -> str:
         """Identity of what portraits are."""
         return _digest(self.portrait.model_dump(mode="json", exclude={"logged"}))

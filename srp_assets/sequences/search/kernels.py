@@ -15,7 +15,8 @@ def hard_search(codes: Any, rows: Any, wanted: Any, weights: Any, fill: bool, fo
     """Chooses by agreement in attributes.
 
     A class is the first attribute in which action and candidate agree, and one more for what agrees in none. In each class actions are
-    sorted by their score already, since weights never grow with age: so the best are a merge of the classes.
+    sorted by their score already, since weights never grow with age: so the best are a merge of the classes. Actions are listed once by
+    the codes that candidates have, so a candidate only meets those that agree with it.
 
     Args:
         codes: int64 of shape (attributes, all actions), 0 for null.
@@ -27,32 +28,42 @@ def hard_search(codes: Any, rows: Any, wanted: Any, weights: Any, fill: bool, fo
         scores: float64 of the same shape, filled.
         counts: int64 of shape (candidates,), filled.
     """
-    attributes, size, length = codes.shape[0], rows.shape[0], found.shape[1]
-    classes = attributes + 1 if fill else attributes
-    members = np.empty((attributes + 1, size), np.int64)
-    sizes = np.empty(attributes + 1, np.int64)
+    attributes, size, length, candidates = codes.shape[0], rows.shape[0], found.shape[1], wanted.shape[1]
+    slots = np.empty((attributes, size), np.int64)
+    wanted_slots = np.empty((attributes, candidates), np.int64)
+    members = np.empty((attributes, size), np.int64)
+    begins = np.zeros((attributes, candidates + 1), np.int64)
+    for attribute in range(attributes):
+        _list_members(
+            codes[attribute], rows, wanted[attribute], slots[attribute], wanted_slots[attribute], members[attribute], begins[attribute]
+        )
     heads = np.empty(attributes + 1, np.int64)
-    for candidate in range(wanted.shape[1]):
-        sizes[:] = 0
-        for place in range(size):
-            own = attributes
-            for attribute in range(attributes):
-                code = wanted[attribute, candidate]
-                if code != 0 and codes[attribute, rows[place]] == code:
-                    own = attribute
-                    break
-            members[own, sizes[own]] = place
-            sizes[own] += 1
-        heads[:] = 0
+    own = np.empty(attributes, np.int64)
+    for candidate in range(candidates):
+        for attribute in range(attributes):
+            own[attribute] = wanted_slots[attribute, candidate]
+            heads[attribute] = begins[attribute, own[attribute]] if own[attribute] >= 0 else 0
+        heads[attributes] = 0
         count = 0
         while count < length:
             best, best_score, best_place = -1, -1.0, 0
-            for own in range(classes):
-                if heads[own] < sizes[own]:
-                    place = members[own, heads[own]]
-                    score = (attributes - own) * weights[place] if own < attributes else 0.0
+            for attribute in range(attributes):
+                if own[attribute] < 0:
+                    continue
+                end = begins[attribute, own[attribute] + 1]
+                while heads[attribute] < end and _agrees(slots, own, attribute, members[attribute, heads[attribute]]):
+                    heads[attribute] += 1
+                if heads[attribute] < end:
+                    place = members[attribute, heads[attribute]]
+                    score = (attributes - attribute) * weights[place]
                     if score > best_score or (score == best_score and place < best_place):
-                        best, best_score, best_place = own, score, place
+                        best, best_score, best_place = attribute, score, place
+            if fill and best_score <= 0.0:
+                while heads[attributes] < size and _agrees(slots, own, attributes, heads[attributes]):
+                    heads[attributes] += 1
+                place = heads[attributes]
+                if place < size and (best_score < 0.0 or place < best_place):
+                    best, best_score, best_place = attributes, 0.0, place
             if best < 0:
                 break
             found[candidate, count] = best_place
@@ -61,6 +72,64 @@ def hard_search(codes: Any, rows: Any, wanted: Any, weights: Any, fill: bool, fo
             count += 1
         counts[candidate] = count
         _newest_first(found[candidate], scores[candidate], count)
+
+
+@kernel
+def _list_members(codes: Any, rows: Any, wanted: Any, slots: Any, wanted_slots: Any, members: Any, begins: Any) -> None:
+    """Lists actions by the different codes that are wanted, the newest first.
+
+    Args:
+        codes: of all actions.
+        rows: places of the actions that are searched.
+        wanted: codes, 0 for none.
+        slots: filled with the number of each action's code, -1 for one that nobody wants.
+        wanted_slots: filled with the same of what is wanted.
+        members: filled with places in `rows`, one code after the other.
+        begins: filled with where those of each code begin; zeros before.
+    """
+    ordered = np.sort(wanted)
+    keys = np.empty(ordered.shape[0], np.int64)
+    size = 0
+    for code in ordered:
+        if code != 0 and (size == 0 or keys[size - 1] != code):
+            keys[size] = code
+            size += 1
+    keys = keys[:size]
+    for place in range(wanted.shape[0]):
+        wanted_slots[place] = _slot(keys, wanted[place])
+    for place in range(rows.shape[0]):
+        slots[place] = _slot(keys, codes[rows[place]])
+        if slots[place] >= 0:
+            begins[slots[place] + 1] += 1
+    for number in range(begins.shape[0] - 1):
+        begins[number + 1] += begins[number]
+    heads = begins.copy()
+    for place in range(rows.shape[0]):
+        if slots[place] >= 0:
+            members[heads[slots[place]]] = place
+            heads[slots[place]] += 1
+
+
+@kernel
+def _slot(keys: Any, code: int) -> int:
+    """The place of a code among sorted ones; -1 for none."""
+    first, end = 0, keys.shape[0]
+    while first < end:
+        half = (first + end) // 2
+        if keys[half] < code:
+            first = half + 1
+        else:
+            end = half
+    return first if first < keys.shape[0] and keys[first] == code else -1
+
+
+@kernel
+def _agrees(slots: Any, own: Any, attributes: int, place: int) -> bool:
+    """Whether an action agrees with a candidate in one of its first attributes."""
+    agrees = False
+    for attribute in range(attributes):
+        agrees |= own[attribute] >= 0 and slots[attribute, place] == own[attribute]
+    return agrees
 
 
 @kernel

@@ -1,0 +1,81 @@
+"""The funnel against a naive softmax: what each cut leaves, what a band means, how far two sequences agree."""
+
+import math
+from random import Random
+
+import pyarrow as pa
+import pytest
+
+from srp_assets.features.declaration.definitions import Definitions
+from srp_assets.features.reference import Row, first_arrivals, is_known
+from srp_assets.sequences.building.computing import Inputs, computed_stages
+from srp_assets.sequences.declaration import Document
+from srp_assets.sequences.funnel import band_of, funnel_bands, histories_of, survived
+from srp_assets.sequences.search.attributes import AttributeIndex
+from srp_assets.sequences.search.searching import SearchVectors
+from support.drawn_sequences import CANDIDATE_IDS, asked, asked_table, drawn_vectors, kept_months, vectors_by_id
+from support.feature_logs import events_table, random_logs, versions_tables
+
+SEQUENCES = [
+    {"name": "hard", "description": "x", "general": {"length": 6}, "final": {"search": "hard", "length": 2, "attributes": ["item_id"]}},
+    {"name": "soft", "description": "x", "general": {"length": 6}, "final": {"search": "soft", "length": 2}},
+]
+DOCUMENT = Document.model_validate(
+    {"name": "d", "owner": "tests", "portrait": {"length": 10, "days": 20}, "sequences": SEQUENCES},
+)
+
+
+def naive_masses(history: list[Row], candidate: str, vectors: dict[str, list[float]], kept: set[str]) -> float | None:
+    """The share of the weights of some actions."""
+    weights = {
+        row["event_id"]: math.exp(sum(a * b for a, b in zip(vectors[row["item_id"]], vectors[candidate], strict=True)))
+        for row in history
+        if row["item_id"] in vectors and candidate in vectors
+    }
+    return sum(weight for event, weight in weights.items() if event in kept) / sum(weights.values()) if weights else None
+
+
+def test_what_survives_is_what_a_naive_softmax_says(small: Definitions) -> None:
+    generated = random_logs(Random(12), 150, 12)
+    requests, vectors = asked(generated), drawn_vectors(Random(2))
+    attributes = AttributeIndex(small, versions_tables(small, generated.versions))
+    inputs = Inputs(DOCUMENT, attributes, SearchVectors(vectors))
+    stages = pa.concat_tables(computed_stages(inputs, kept_months(small, generated.events, 1_000), asked_table(requests)))
+    known = events_table(small, [row for row in first_arrivals(generated.events) if row["user_id"] is not None])
+    histories = histories_of(known, asked_table(requests), DOCUMENT.portrait, attributes)
+    found = {(own.trace_id, own.sequence, own.candidate_id): own for own in survived(stages, histories, vectors)}
+    rows = {(row["trace_id"], row["sequence"], row["stage"], row["candidate_id"]): set(row["event_id"]) for row in stages.to_pylist()}
+    compared = 0
+    for request in requests:
+        visible = [row for row in first_arrivals(generated.events) if is_known(row, request["as_of"], "as_arrived")]
+        history = [row for row in visible if row["user_id"] is not None and row["user_id"] == request["user_id"]]
+        for candidate in CANDIDATE_IDS:
+            for name in ("hard", "soft"):
+                trace = request["trace_id"]
+                kept = {
+                    "portrait": rows[trace, None, "portrait", None],
+                    "general": rows[trace, name, "general", None],
+                    "final": rows[trace, name, "final", candidate],
+                }
+                masses = {stage: naive_masses(history, candidate, vectors_by_id(vectors), own) for stage, own in kept.items()}
+                if masses["portrait"] is None:
+                    assert (trace, name, candidate) not in found
+                    continue
+                own = found[trace, name, candidate]
+                assert own.actions == len(history)
+                assert own.masses == pytest.approx(masses)
+                assert own.masses["final"] <= own.masses["general"] <= own.masses["portrait"] <= 1 + 1e-12
+                compared += 1
+    assert compared > 20
+    bands = funnel_bands(stages, list(found.values()))
+    assert sum(band.candidates for band in bands if band.sequence in ("hard", "soft")) == compared
+    hard = [own.masses["final"] for own in found.values() if own.sequence == "hard" and own.actions <= 10]
+    (short,) = [band for band in bands if band.sequence == "hard" and band.longest == 10]
+    assert short.figures["final"] == pytest.approx(sum(hard) / len(hard))
+    agreement = [band.figures["agreement"] for band in bands if band.sequence == "hard & soft"]
+    assert agreement
+    assert all(0 <= share <= 1 for share in agreement)
+
+
+def test_bands_end_with_their_longest_history() -> None:
+    assert [band_of(actions) for actions in (1, 10, 11, 10_000, 10_001)] == [10, 10, 100, 10_000, None]
