@@ -1,11 +1,13 @@
 """What is learned from sessions: the rules on single sessions, and days built in Spark against them."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
 from resources.spark import open_session
+from srp_assets.cli import run
 from srp_assets.embeddings.declaration.model import SessionRules
 from srp_assets.embeddings.registry import current_sequences
 from srp_assets.embeddings.sessions.building import bring_up_to_date, delete_old_sequences, read_sequences, stale_days
@@ -74,7 +76,7 @@ def test_ties_of_time_are_broken_by_the_event() -> None:
     assert sequence_of(same, RULES) == SessionSequence(("a", "b"), None, (), ())
 
 
-def test_days_are_built_as_the_rules_say(home: ListingHome, settings_with_spark: Settings) -> None:
+def test_days_are_built_as_the_rules_say(home: ListingHome, settings_with_spark: Settings, capsys: pytest.CaptureFixture[str]) -> None:
     spark = open_session(settings_with_spark)
     day, after = "2024-03-04", "2024-03-05"
     rows, outcomes = actions_of(home.world, home.world.block(0, 120), NOON)
@@ -95,7 +97,13 @@ def test_days_are_built_as_the_rules_say(home: ListingHome, settings_with_spark:
     home.build_logs(after, rows, [])
     with home.engine.connect() as connection:
         assert stale_days(connection, home.places) == [day, after]
-    first, second = bring_up_to_date(spark, home.engine, home.places, [day, after], only_changed=True)
+    capsys.readouterr()
+    assert run(["embeddings", "build", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["built"] == [day, after]
+    with home.engine.connect() as connection:
+        first, second = current_sequences(connection, home.places.declared.sessions_digest).values()
+    assert told["counts"]["sessions"] == first.counts["sessions"]
     assert (second.rows, second.files, second.counts["sessions"]) == (0, (), 0)
     expected = expected_rows(home, rows, outcomes)
     found = found_rows(home)
