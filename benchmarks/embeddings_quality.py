@@ -1,6 +1,6 @@
 """How good embeddings are on real input: the next item, against gensim's word2vec and popularity, and what each part of the recipe brings.
 
-    python benchmarks/embeddings_quality.py DATASET FOLDER [--seeds N] [--epochs N] [--quick] [--json FILE]
+    python benchmarks/embeddings_quality.py [DATASET [FOLDER]] [--seeds N] [--epochs N] [--quick] [--json FILE]
 
 DATASET is `online_retail` (markets are countries, baskets are sessions, purchases are bookings) or `xmrec` (two markets, sets of items
 without times); FOLDER has its files. Every way of training has the same dimensions, epochs and number of negatives for each positive. A
@@ -11,6 +11,7 @@ Means over seeds with 95 % intervals, differences paired.
 
 import argparse
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,8 @@ from srp_assets.embeddings.evaluation.intervals import interval_of
 from srp_assets.embeddings.evaluation.ranks import ndcg_at, ranks_by_popularity, ranks_by_similarity, recall_at
 from srp_assets.embeddings.training.trainer import train
 from srp_assets.embeddings.vectors import Vectors
+from srp_assets.settings import PROJECT_ROOT
 
-DATASETS: dict[str, Callable[[Path], RealData]] = {"online_retail": online_retail, "xmrec": xmrec}
 PLACES = 20
 OURS, GENSIM, GENSIM_ALIKE, POPULARITY = "this project", "gensim", "gensim, same window and rate", "popularity"
 NEGATIVES = 10
@@ -71,58 +72,92 @@ def judged(ranks: np.ndarray) -> dict[str, float]:
     return {"recall": float(recall_at(ranks, PLACES).mean()), "ndcg": float(ndcg_at(ranks, PLACES).mean())}
 
 
-def main() -> None:
-    """Trains everything with every seed and compares."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("dataset", choices=DATASETS)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--epochs", type=int, default=10)
-    parser.add_argument("--window", type=int, default=5)
-    parser.add_argument("--rate", type=float, default=0.05)
-    parser.add_argument("--quick", action="store_true", help="two seeds and two epochs")
-    parser.add_argument("--json", type=Path, help="file for the results")
-    arguments = parser.parse_args()
-    end_in_order_when_stopped()
-    console = Console()
-    data = DATASETS[arguments.dataset](arguments.folder)
-    seeds = range(1, (2 if arguments.quick else arguments.seeds) + 1)
-    plain = TrainingOptions(epochs=2 if arguments.quick else arguments.epochs, rejections=0)
-    options = plain.model_copy(update={"window": arguments.window, "shrink_window": False, "rate": arguments.rate})
-    booked = bool((data.corpus.booked >= 0).any())
+@dataclass(frozen=True)
+class Dataset:
+    """One real input.
+
+    Args:
+        read: reads its folder.
+        folder: its name beside this project.
+        window: how far apart items of a session are context of one another.
+    """
+
+    read: Callable[[Path], RealData]
+    folder: str
+    window: int
+
+
+DATASETS = {"online_retail": Dataset(online_retail, "online_retail", 5), "xmrec": Dataset(xmrec, "xmrec_wsdm22", 50)}
+BESIDE = PROJECT_ROOT.parent / "shared" / "data"
+
+
+def measured(name: str, data: RealData, plain: TrainingOptions, options: TrainingOptions, seeds: range) -> list[dict[str, Any]]:
+    """Trains everything with every seed; a row for each way and figure."""
     found: dict[str, list[dict[str, float]]] = {
         POPULARITY: [judged(ranks_by_popularity(data.vocabulary.counts, data.queries))] * len(seeds)
     }
+    booked = bool((data.corpus.booked >= 0).any())
     for seed in seeds:
-        for name, own in ((GENSIM, plain), (GENSIM_ALIKE, options)):
-            found.setdefault(name, []).append(judged(ranks_by_similarity(gensim_vectors(data, own, seed), data.queries)))
-        for name, own in variants(options, booked=booked).items():
+        for way, own in ((GENSIM, plain), (GENSIM_ALIKE, options)):
+            found.setdefault(way, []).append(judged(ranks_by_similarity(gensim_vectors(data, own, seed), data.queries)))
+        for way, own in variants(options, booked=booked).items():
             vectors = train(data.corpus, data.vocabulary, own.model_copy(update={"seed": seed})).vectors
-            found.setdefault(name, []).append(judged(ranks_by_similarity(vectors, data.queries)))
-    rows: list[dict[str, Any]] = []
-    table = Table("way", "figure", "mean", "95 %", "difference of this project", "95 %")
-    for name, results in found.items():
+            found.setdefault(way, []).append(judged(ranks_by_similarity(vectors, data.queries)))
+    rows = []
+    for way, results in found.items():
         for figure in ("recall", "ndcg"):
-            values = interval_of([own[figure] for own in results])
+            value = interval_of([own[figure] for own in results])
             gain = interval_of([ours[figure] - own[figure] for ours, own in zip(found[OURS], results, strict=True)])
-            rows.append({"way": name, "figure": figure, "value": values.as_dict(), "gain": gain.as_dict()})
-            told = (
-                f"{values.mean:.4f}",
-                f"{values.low:.4f} .. {values.high:.4f}",
-                f"{gain.mean:+.4f}",
-                f"{gain.low:+.4f} .. {gain.high:+.4f}",
-            )
-            table.add_row(name, f"{figure}@{PLACES}", *told)
-    console.print(
-        f"{arguments.dataset}: {data.corpus.sessions:,} sessions, {data.corpus.tokens:,} items of {len(data.vocabulary.ids):,}, "
-        f"{len(data.queries.wanted):,} asked; {len(seeds)} seeds, {options.epochs} epochs, window {options.window}"
-    )
-    console.print(table)
-    gains = {(row["way"], row["figure"]): row["gain"]["low"] for row in rows}
+            rows.append({"dataset": name, "way": way, "figure": figure, "value": value.as_dict(), "gain": gain.as_dict()})
+    return rows
+
+
+def shown(rows: list[dict[str, Any]]) -> Table:
+    """The rows for people."""
+    table = Table("way", "figure", "mean", "95 %", "gain of this project", "95 %")
+    for row in rows:
+        value, gain = row["value"], row["gain"]
+        spread = f"{value['low']:.4f} .. {value['high']:.4f}"
+        apart = f"{gain['low']:+.4f} .. {gain['high']:+.4f}"
+        table.add_row(row["way"], f"{row['figure']}@{PLACES}", f"{value['mean']:.4f}", spread, f"{gain['mean']:+.4f}", apart)
+    return table
+
+
+def main() -> None:
+    """Measures one input, or all that are beside this project."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("dataset", nargs="?", choices=DATASETS, help="all that are beside this project by default")
+    parser.add_argument("folder", nargs="?", type=Path, help="of its files; beside this project by default")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--window", type=int, help="that of the input by default")
+    parser.add_argument("--rate", type=float, default=0.05)
+    parser.add_argument("--quick", action="store_true", help="xmrec alone, two seeds, one epoch")
+    parser.add_argument("--json", type=Path, help="file for the results")
+    arguments = parser.parse_args()
+    end_in_order_when_stopped()
+    console = Console(width=120)
+    seeds = range(1, (2 if arguments.quick else arguments.seeds) + 1)
+    names = [arguments.dataset] if arguments.dataset else ["xmrec"] if arguments.quick else list(DATASETS)
+    rows: list[dict[str, Any]] = []
+    for name in names:
+        folder = arguments.folder or BESIDE / DATASETS[name].folder
+        if not folder.is_dir():
+            console.print(f"{name}: skipped, there is no {folder}")
+            continue
+        data = DATASETS[name].read(folder)
+        plain = TrainingOptions(epochs=1 if arguments.quick else arguments.epochs, rejections=0)
+        window = arguments.window or DATASETS[name].window
+        options = plain.model_copy(update={"window": window, "shrink_window": False, "rate": arguments.rate})
+        own = measured(name, data, plain, options, seeds)
+        size = f"{data.corpus.sessions:,} sessions, {data.corpus.tokens:,} items of {len(data.vocabulary.ids):,}"
+        console.print(f"{name}: {size}, {len(data.queries.wanted):,} asked; {len(seeds)} seeds, {plain.epochs} epochs, window {window}")
+        console.print(shown(own))
+        rows += own
     bars = [
-        Bar(f"lower bound of the gain in {figure}@{PLACES} over {other}", gains[other, figure], 0, ">=")
-        for other in (GENSIM, GENSIM_ALIKE, POPULARITY)
-        for figure in ("recall", "ndcg")
+        Bar(f"{row['dataset']}: lower bound of the gain in {row['figure']}@{PLACES} over {row['way']}", row["gain"]["low"], 0, ">=")
+        for row in rows
+        if row["way"] in (GENSIM, GENSIM_ALIKE, POPULARITY)
     ]
     tell(bars, console)
     keep(arguments.json, rows, bars)

@@ -190,3 +190,21 @@ def test_numbers_that_are_none_and_gaps_are_problems(home: ListingHome) -> None:
     )
     whole = ItemVectors("v", pa.array(["a"]), np.ones((1, 2), np.float32))
     assert problems_of(whole, {"coverage": 1.0, "drift_mean": 0.1}, home.places) == ()
+
+
+def test_every_monday_asks_for_the_week_that_ended_and_a_week_reads_the_days_of_its_window(settings: Settings) -> None:
+    definitions = build_definitions(settings=settings)
+    at = datetime(2024, 3, 18, 4, 45, tzinfo=UTC)
+    context = dg.build_schedule_context(scheduled_execution_time=at, repository_def=definitions.get_repository_def())
+    (request,) = definitions.resolve_schedule_def("weekly_embeddings").evaluate_tick(context).run_requests or ()
+    assert request.partition_key == SECOND
+    graph = definitions.resolve_asset_graph()
+    items, sequences = (graph.get(dg.AssetKey(["embeddings", name])) for name in ("items", "sequences"))
+    assert items.partitions_def is not None
+    assert items.partitions_def.get_partition_keys()[0] == "2024-01-01"
+    mapping = items.partition_mappings[sequences.key]
+    subset = mapping.get_upstream_mapped_partitions_result_for_partitions(
+        items.partitions_def.subset_with_partition_keys([SECOND]), items.partitions_def, sequences.partitions_def
+    )
+    days = sorted(subset.partitions_subset.get_partition_keys())
+    assert (len(days), days[0], days[-1]) == (28, "2024-02-19", "2024-03-17")
