@@ -39,6 +39,7 @@ COMMANDS = {
     "online": "srp_assets.cli_online",
     "parity": "srp_assets.cli_parity",
     "embeddings": "srp_assets.cli_embeddings",
+    "sequences": "srp_assets.cli_sequences",
     "training": "srp_assets.cli_training",
     "models": "srp_assets.cli_models",
     "spark": "srp_assets.cli_spark",

@@ -21,6 +21,7 @@ from jobs.parity import CHECK_PARITY_JOB
 from jobs.recall import RECALL_SENSOR, recall_job, release_batches_of_ended_runs, requests_for_claimed
 from jobs.recall_refill import REFILL_JOB, refill_config
 from jobs.reopening import FIRST_TAG, LAST_TAG
+from jobs.sequences import BUILD_STAGES_JOB
 from jobs.training import BUILD_SETS_JOB
 from jobs.warehouse import BUILD_JOB
 from resources.dagster_home import prepare_dagster_home
@@ -39,6 +40,7 @@ from srp_assets.online.parity.assets import PARITY, ParityConfig
 from srp_assets.online.parity.registry import ParityRecord, records_of_run
 from srp_assets.partitions import RECALL_BATCHES
 from srp_assets.recall.claims import claim_window, waiting_tasks
+from srp_assets.sequences.assets import STAGES, StagesBuildConfig
 from srp_assets.strategy.standing import periods_to_look_into, periods_without_hits
 from srp_assets.training.assets import SETS, SetsBuildConfig
 from srp_assets.warehouse.assets import BuildConfig, table_key
@@ -140,6 +142,23 @@ class LocalRuns:
             asset_selection=[key],
             tags={FIRST_TAG: min(days), LAST_TAG: max(days)},
             run_config={"ops": {key.to_python_identifier(): {"config": FeaturesBuildConfig(only_changed=True).model_dump()}}},
+        )
+        if not result.success:
+            raise _failure(result)
+
+    def build_stages(self, days: Sequence[str]) -> None:
+        """Builds the sequences of requests of some days in one run over the range that they span; what is built in between is left alone.
+
+        Raises:
+            SrpError: if the run fails; what was built before stays.
+        """
+        if not days:
+            return
+        result = self._execute(
+            BUILD_STAGES_JOB,
+            asset_selection=[STAGES],
+            tags={FIRST_TAG: min(days), LAST_TAG: max(days)},
+            run_config={"ops": {STAGES.to_python_identifier(): {"config": StagesBuildConfig(only_changed=True).model_dump()}}},
         )
         if not result.success:
             raise _failure(result)

@@ -19,6 +19,7 @@ from jobs.parity import parity_jobs, parity_schedules, parity_sensors
 from jobs.quality import quality_jobs, quality_schedules
 from jobs.recall import notification_sensor, recall_job, recall_sensor, retention_schedule
 from jobs.recall_refill import refill_job, refill_sensor
+from jobs.sequences import sequences_jobs, sequences_schedules
 from jobs.training import training_jobs, training_schedules, training_sensors
 from jobs.warehouse import warehouse_jobs, warehouse_schedules, warehouse_sensors
 from jobs.wordlists import wordlists_schedules, wordlists_sensors
@@ -37,6 +38,7 @@ from srp_assets.online.assets import online_assets, online_checks
 from srp_assets.online.parity.assets import parity_assets, parity_checks, parity_places
 from srp_assets.progress import Progress
 from srp_assets.recall.assets import recall_assets
+from srp_assets.sequences.assets import sequence_places, sequences_assets, sequences_checks
 from srp_assets.settings import Settings
 from srp_assets.strategy.standing import periods_without_hits, standing_lists, standing_state
 from srp_assets.training.assets import training_assets, training_checks, training_places
@@ -129,9 +131,27 @@ def _with_features(
         schedules=features_schedules(settings, jobs),
         sensors=features_sensors(settings, logs, load_definitions(declared)),
     )
-    parts = (_training(settings, catalogue, logs, declared, progress), _online(settings, catalogue, logs, declared, progress))
+    parts = (
+        _training(settings, catalogue, logs, declared, progress),
+        _online(settings, catalogue, logs, declared, progress),
+        _sequences(settings, catalogue, logs, declared, progress),
+    )
     merged = dg.Definitions.merge(everything, features, *parts)
     return merged if logs.of_role("served_features") is None else _with_parity(merged, settings, logs, declared, progress)
+
+
+def _sequences(settings: Settings, catalogue: Catalogue, logs: LogCatalogue, declared: Path, progress: Progress | None) -> dg.Definitions:
+    """Behaviour sequences: what a home has that declares them."""
+    if settings.sequence_declarations is None:
+        return dg.Definitions()
+    places = sequence_places(settings, catalogue, logs, declared, settings.sequence_declarations)
+    jobs = sequences_jobs()
+    return dg.Definitions(
+        assets=sequences_assets(places, progress=progress),
+        asset_checks=sequences_checks(places),
+        jobs=jobs,
+        schedules=sequences_schedules(settings, places, jobs),
+    )
 
 
 def _training(settings: Settings, catalogue: Catalogue, logs: LogCatalogue, declared: Path, progress: Progress | None) -> dg.Definitions:

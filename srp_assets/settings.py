@@ -67,6 +67,12 @@ class Settings(BaseSettings):
         0.5, ge=0, le=1, description="words, and all else, whose precision lies under this share with confidence are flagged"
     )
     features_buckets: int = Field(8, ge=1, le=4096, description="buckets of partial sums of features; another number builds them anew")
+    sequences: Path | None = Field(
+        None, description="YAML file that declares behaviour sequences; `sequences.yaml` beside the file of features if unset"
+    )
+    sequences_buckets: int = Field(8, ge=1, le=4096, description="buckets of what is kept of users' months; another number keeps them anew")
+    sequences_slack: float = Field(1.25, ge=1, description="how many times the length of a portrait is kept of a user's month")
+    sequences_split_rows: int = Field(5_000, ge=1, description="requests whose sequences one task computes at once")
     redis_url: SecretStr | None = Field(
         None, description="address of the Redis of the online side (redis://, rediss:// or unix://); one in the home is started if unset"
     )
@@ -157,6 +163,12 @@ class Settings(BaseSettings):
         """The file that declares embeddings; None where this home has none."""
         beside = (self.log_catalogue or self.catalogue).parent / "embeddings.yaml"
         return self.embeddings or (beside if beside.is_file() else None)
+
+    @property
+    def sequence_declarations(self) -> Path | None:
+        """The file that declares behaviour sequences; None where this home has none."""
+        beside = (self.feature_declarations or self.catalogue).parent / "sequences.yaml"
+        return self.sequences or (beside if beside.is_file() else None)
 
     @property
     def model_configurations(self) -> Path | None:

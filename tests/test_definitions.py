@@ -34,6 +34,7 @@ def test_keys_of_all_assets(definitions: dg.Definitions) -> None:
         "online/feature_parity",
         "embeddings/sequences",
         "embeddings/items",
+        "sequences/stages",
         "training/sets",
         "models/gbdt",
         "models/deepfm",
@@ -68,6 +69,7 @@ def test_every_asset_has_a_blocking_check(definitions: dg.Definitions) -> None:
     features |= {"features/proposals": {"valid"}}
     features |= {"embeddings/sequences": {"accounted"}, "embeddings/items": {"usable"}}
     online = {"online/state": {"can_answer"}, "online/feature_parity": {"agrees"}}
+    sequences = {"sequences/stages": {"built_from_current", "complete"}}
     models = {"training/sets": {"built_from_current", "no_leaks"}} | {
         f"models/{name}": {"better_than_chance"} for name in ("gbdt", "deepfm")
     }
@@ -79,7 +81,7 @@ def test_every_asset_has_a_blocking_check(definitions: dg.Definitions) -> None:
 def test_daily_schedules_ask_for_the_day_that_has_ended(definitions: dg.Definitions) -> None:
     at = datetime(2026, 3, 9, 4, 15, tzinfo=UTC)
     repository = definitions.get_repository_def()
-    for name in ("daily_logs", "daily_features", "daily_training_sets", "daily_train_gbdt", "weekly_train_deepfm"):
+    for name in ("daily_logs", "daily_features", "daily_sequence_stages", "daily_training_sets", "daily_train_gbdt", "weekly_train_deepfm"):
         context = dg.build_schedule_context(scheduled_execution_time=at, repository_def=repository)
         requests = definitions.resolve_schedule_def(name).evaluate_tick(context).run_requests or ()
         assert [request.partition_key for request in requests] == ["2026-03-08"], name
@@ -109,6 +111,8 @@ def test_jobs_sensors_and_schedules(definitions: dg.Definitions) -> None:
         "logs_retention",
         "build_features",
         "features_retention",
+        "build_sequence_stages",
+        "sequences_retention",
         "build_training_sets",
         "build_session_sequences",
         "train_embeddings",
@@ -146,9 +150,17 @@ def test_jobs_sensors_and_schedules(definitions: dg.Definitions) -> None:
     assert all(sensor.description for sensor in sensors.values())
     schedules = {schedule.name: schedule for schedule in repository.schedule_defs}
     retentions = {
-        f"{domain}_retention_schedule" for domain in ("warehouse", "wordlists", "recall", "logs", "features", "parity", "training")
+        f"{domain}_retention_schedule"
+        for domain in ("warehouse", "wordlists", "recall", "logs", "features", "parity", "sequences", "training")
     }
-    models = {"daily_sequence_stages", "daily_training_sets", "daily_train_gbdt", "daily_train_deepfm", "weekly_train_deepfm", "daily_evaluation"}
+    models = {
+        "daily_sequence_stages",
+        "daily_training_sets",
+        "daily_train_gbdt",
+        "daily_train_deepfm",
+        "weekly_train_deepfm",
+        "daily_evaluation",
+    }
     retentions |= {"daily_session_sequences", "weekly_embeddings", "embeddings_retention_schedule"}
     assert set(schedules) == {*retentions, *models, "daily_logs", "daily_features", "daily_online_load", "daily_parity", "daily_log_checks"}
     assert all(schedule.default_status == dg.DefaultScheduleStatus.RUNNING for schedule in schedules.values())
