@@ -1,6 +1,7 @@
 """Weeks of vectors through Dagster and the command: warm start, drift, MLflow, the files of a version, the switch, and what is refused."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from uuid import uuid4
@@ -21,6 +22,7 @@ from srp_assets.embeddings.vectors import read_vectors
 from srp_assets.embeddings.weekly.files import INDEX, ITEM_TO_ITEM, TYPES, VECTORS
 from srp_assets.embeddings.weekly.index import read_index
 from srp_assets.embeddings.weekly.making import make_version, problems_of
+from srp_assets.embeddings.weekly.picture import picture
 from srp_assets.embeddings.weekly.tracking import registered_name
 from srp_assets.errors import Conflict
 from srp_assets.settings import Settings
@@ -173,6 +175,18 @@ def test_a_version_that_moved_too_far_does_not_become_current(
     with trained_home.engine.connect() as connection:
         assert current_version(connection, "sample") == made.version
         assert len(versions(connection, "sample")) == 2
+
+
+def test_a_training_that_diverges_does_not_become_current(trained_home: ListingHome) -> None:
+    places = trained_home.places
+    wild = places.declared.model_copy(update={"training": places.declared.training.model_copy(update={"rate": 1e30, "epochs": 1})})
+    good = make_version(trained_home.engine, places, None, FIRST)
+    with np.errstate(all="ignore"):
+        made = make_version(trained_home.engine, replace(places, declared=wild), None, SECOND)
+        assert picture(made.vectors, made.markets)
+    assert "a vector holds a number that is none" in made.version.problems
+    with trained_home.engine.connect() as connection:
+        assert current_version(connection, "sample") == good.version
 
 
 def test_a_week_without_sequences_is_refused(home: ListingHome) -> None:

@@ -54,7 +54,7 @@ def draw_negatives(limits: Any, aliases: Any, items: Any, start: int, places: in
     return found
 
 
-@njit(inline="always", fastmath=True)
+@njit(inline="always", fastmath=True, error_model="numpy")
 def updated(centre: Any, delta: Any, row: Any, label: Any, rate: Any, blocks: Any) -> None:
     """One step for a target: its row moves, and what the centre has to move is added to `delta`."""
     product = np.float32(0)
@@ -66,7 +66,7 @@ def updated(centre: Any, delta: Any, row: Any, label: Any, rate: Any, blocks: An
         row[place] += step * centre[place]
 
 
-@njit(nogil=True, cache=True, fastmath=True)
+@njit(nogil=True, cache=True, fastmath=True, error_model="numpy")
 def train_sessions(
     corpus: Any, sampler: Any, markets: Any, vectors: Any, contexts: Any, blocks: Any, options: Any, rates: Any, state: Any, scratch: Any
 ) -> None:

@@ -95,14 +95,17 @@ def make_version(
     before = None if base is None else read_model(places.embeddings, f"{base.folder}/{MODEL}")
     trained = _trained(places, inputs, before, told, spark)
     aligned, drift = trained, None
-    if base is not None and before is not None and before.vectors.shape[1] == declared.training.dimensions:
+    # A training that diverged is refused below; until then it must not stop what tells of it.
+    is_finite = bool(np.isfinite(trained.vectors).all())
+    if is_finite and base is not None and before is not None and before.vectors.shape[1] == declared.training.dimensions:
         aligned, drift = _aligned(trained, ItemVectors(base.version, before.ids, before.vectors))
     cold_ids, cold = cold_vectors(aligned, attributes, declared.items.price_bounds, declared.cold_neighbours)
     found = ItemVectors(name, pa.concat_arrays([inputs.vocabulary.ids, cold_ids]), np.concatenate([aligned.vectors, cold]))
     markets = attributes["market"].take(pc.index_in(found.ids, value_set=attributes["item_id"].combine_chunks())).combine_chunks()
     if progress:
         progress("judging", 0, 0)
-    figures = figures_of_week(aligned, inputs, attributes, declared) | _coverage(found, cold_ids, attributes)
+    figures: dict[str, Any] = figures_of_week(aligned, inputs, attributes, declared) if is_finite else {}
+    figures |= _coverage(found, cold_ids, attributes)
     if drift is not None:
         figures |= {f"drift_{part}": value for part, value in asdict(drift).items()}
     problems = problems_of(found, figures, places)

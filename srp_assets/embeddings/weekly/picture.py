@@ -21,7 +21,7 @@ def projection(found: ItemVectors) -> np.ndarray:
     """The directions along their two principal components; shape (items, 2)."""
     if len(found.ids) < 2:
         return np.zeros((len(found.ids), 2))
-    return PCA(n_components=2, svd_solver="full").fit_transform(found.directions.astype(np.float64))
+    return PCA(n_components=2, svd_solver="full").fit_transform(np.nan_to_num(found.directions.astype(np.float64)))
 
 
 def picture(found: ItemVectors, markets: pa.Array) -> str:
