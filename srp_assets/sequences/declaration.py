@@ -251,6 +251,11 @@ def load_sequences(path: Path, definitions: Definitions) -> Document:
         place = ".".join(str(step) for step in first["loc"])
         message = first["msg"].removeprefix("Value error, ")
         raise InvalidInput(message, where=f"{path}: {place}" if place else str(path), remedy="correct the declaration") from error
+    if document.portrait.days > definitions.lookback_days:
+        reach = definitions.lookback_days
+        message = f"a portrait of {document.portrait.days} days is longer than the {reach} that the online store is loaded with"
+        remedy = "the longest window of a feature says how far that is"
+        raise InvalidInput(message, where=f"{path}: portrait.days", remedy=remedy)
     soft = [sequence.name for sequence in document.sequences if sequence.final.search == "soft"]
     if soft and document.embeddings is None:
         message = f"the soft search of {soft[0]!r} needs vectors"

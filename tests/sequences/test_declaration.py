@@ -33,6 +33,7 @@ def document(**changed: Any) -> dict[str, Any]:
         (document(general={"order": [{"column": "kind"}]}), "name either values or first"),
         (document(columns=["bucket"]), "the column bucket needs hashing"),
         (document(final={"search": "soft"}), "the soft search of 's' needs vectors"),
+        ({**document(), "portrait": {"days": 61}}, "61 days is longer than the 60"),
         ({**document(), "sequences": document()["sequences"] * 2}, "a sequence stands twice"),
     ],
 )

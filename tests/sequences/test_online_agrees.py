@@ -3,15 +3,17 @@
 from random import Random
 
 import numpy as np
-from hypothesis import given
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from srp_assets.features.aggregation.layout import layout_of
 from srp_assets.features.declaration.definitions import Definitions
-from srp_assets.features.times import microseconds
+from srp_assets.features.times import MICROSECONDS_OF_DAY, microseconds
 from srp_assets.online.answering.columns import Request
 from srp_assets.online.attributes import table_bytes
 from srp_assets.online.consuming.consumer import Consumer, known_time
+from srp_assets.online.consuming.loading import load_day
 from srp_assets.online.consuming.stream import as_stream, events_of
 from srp_assets.online.records.layout import record_layout
 from srp_assets.online.store import Pointer, Position, Store
@@ -19,8 +21,10 @@ from srp_assets.sequences.answering import SequenceTwin
 from srp_assets.sequences.search.searching import SearchVectors
 from srp_assets.sequences.served import served_stages
 from srp_assets.sequences.stages import check_stages
+from srp_assets.warehouse.storage import Storage
 from support.drawn_sequences import CANDIDATE_IDS, asked, drawn_document, drawn_vectors, expected_rows, found_rows
 from support.feature_logs import TEXTS, Logs, Row, events_table, logs, random_logs, versions_tables
+from support.online_home import built
 
 
 def begun(store: Store, definitions: Definitions, generated: Logs) -> Pointer:
@@ -58,6 +62,28 @@ def test_what_is_served_agrees_with_the_reference(small: Definitions, store: Sto
         check_stages(stages, "test")
         found |= found_rows(stages)
     assert found == expected_rows(document, small, generated, requests, vectors)
+
+
+@settings(max_examples=5)
+@given(generated=logs(max_events=30, max_requests=2), seed=st.integers(0, 2**32 - 1))
+def test_portraits_of_a_snapshot_and_the_stream_since_agree_with_the_reference(
+    small: Definitions, store: Store, tmp_path_factory: pytest.TempPathFactory, generated: Logs, seed: int
+) -> None:
+    random = Random(seed)
+    document, vectors, layout = drawn_document(random), drawn_vectors(random), record_layout(layout_of(small))
+    document = document.model_copy(update={"portrait": document.portrait.model_copy(update={"clock": "as_arrived"})})
+    inputs = built(small, Storage(str(tmp_path_factory.mktemp("warehouse"))), generated)
+    stream = list(events_of(as_stream(small, events_table(small, generated.events))))
+    for row in asked(generated):
+        as_of, day = microseconds(row["as_of"]), row["as_of"].date()
+        loaded = load_day(store, layout, inputs, as_of // MICROSECONDS_OF_DAY, str(day))
+        consumer = Consumer(store, layout, loaded.pointer)
+        consumer.consume([event for event in stream if consumer.position.consumed_to <= known_time(event) < as_of], as_of)
+        store.make_current(loaded.pointer)
+        twin = SequenceTwin(store, small, document, SearchVectors(vectors))
+        stages = served_stages(twin, [twin.answer(request_of(row))])
+        assert set(stages["snapshot_day"].to_pylist()) == {day}
+        assert found_rows(stages) == expected_rows(document, small, generated, [row], vectors)
 
 
 def test_requests_of_the_past_see_nothing_of_what_came_since(small: Definitions, store: Store) -> None:
