@@ -22,6 +22,7 @@ from srp_assets.partitions import log_days
 from srp_assets.progress import Progress
 from srp_assets.sequences.building.days import bring_up_to_date, stale_days
 from srp_assets.sequences.declaration import load_sequences
+from srp_assets.sequences.funnel import FunnelBand, funnel_of_day
 from srp_assets.sequences.places import SequencePlaces
 from srp_assets.sequences.registry import SequenceBuild, current_builds
 from srp_assets.sequences.stages import STAGE_SCHEMA
@@ -32,7 +33,9 @@ from srp_assets.warehouse.storage import Storage
 DOMAIN = "sequences"
 OWNERS = ["team:ranking"]
 SPARK_POOL = "spark"
-STAGES = dg.AssetKey([DOMAIN, "stages"])
+STAGES, FUNNEL = dg.AssetKey([DOMAIN, "stages"]), dg.AssetKey([DOMAIN, "funnel"])
+FUNNEL_TRACES = 1_000
+"""Requests of a day that the funnel looks at."""
 
 
 class StagesBuildConfig(StrictConfig):
@@ -103,7 +106,7 @@ def sequences_assets(places: SequencePlaces, *, progress: Progress | None = None
             context.add_asset_metadata(day_metadata(build), partition_key=build.period)
         return dg.MaterializeResult()
 
-    return [stages]
+    return [stages, *funnel_assets(places)]
 
 
 def _shown(places: SequencePlaces) -> dict[str, Any]:
@@ -160,3 +163,31 @@ def stage_rows(storage: Storage, files: Sequence[str], columns: list[str] | None
     """The rows of some files of stages, with all columns or some."""
     names = columns or STAGE_SCHEMA.names
     return pa.concat_tables([STAGE_SCHEMA.empty_table().select(names), *(storage.read(path, names) for path in files)])
+
+
+def funnel_assets(places: SequencePlaces) -> list[dg.AssetsDefinition]:
+    """What each cut leaves, a day each; none where no vectors are declared to judge by."""
+    if places.document.embeddings is None:
+        return []
+
+    @dg.asset(
+        key=FUNNEL,
+        deps=[dg.AssetDep(STAGES)],
+        partitions_def=log_days(places.logs),
+        group_name=DOMAIN,
+        kinds={"numpy"},
+        owners=OWNERS,
+        description="How much of an exact model's attention survives each cut, and how far sequences agree, by how long histories are.",
+    )
+    def funnel(context: dg.AssetExecutionContext, registry: RegistryResource) -> dg.MaterializeResult:
+        bands = funnel_of_day(registry.engine, places, context.partition_key, FUNNEL_TRACES)
+        head = "| sequence | actions up to | candidates | means |\n|---|---|---|---|\n"
+        rows = [f"| {own.sequence} | {own.longest or 'more'} | {own.candidates} | {_shares(own)} |" for own in bands]
+        figures = {f"{own.sequence}: {name}, up to {own.longest or 'more'}": value for own in bands for name, value in own.figures.items()}
+        return dg.MaterializeResult(metadata={"funnel": dg.MetadataValue.md(head + "\n".join(rows)), **figures})
+
+    return [funnel]
+
+
+def _shares(band: FunnelBand) -> str:
+    return ", ".join(f"{name} {value:.1%}" for name, value in band.figures.items())

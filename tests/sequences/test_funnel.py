@@ -1,19 +1,33 @@
 """The funnel against a naive softmax: what each cut leaves, what a band means, how far two sequences agree."""
 
 import math
+from datetime import UTC, datetime
 from random import Random
 
 import pyarrow as pa
 import pytest
+from sqlalchemy import Engine
 
+from srp_assets.embeddings.registry import Version, record_version, switch
+from srp_assets.embeddings.vectors import write_vectors
+from srp_assets.embeddings.weekly.files import VECTORS
+from srp_assets.errors import NotFound
+from srp_assets.features.aggregation.layout import layout_of
+from srp_assets.features.building.days import Places
 from srp_assets.features.declaration.definitions import Definitions
 from srp_assets.features.reference import Row, first_arrivals, is_known
+from srp_assets.logs.catalogue import LogCatalogue
 from srp_assets.sequences.building.computing import Inputs, computed_stages
 from srp_assets.sequences.declaration import Document
-from srp_assets.sequences.funnel import band_of, funnel_bands, histories_of, survived
+from srp_assets.sequences.funnel import band_of, funnel_bands, funnel_of_day, histories_of, survived
+from srp_assets.sequences.places import SequencePlaces
+from srp_assets.sequences.registry import SequenceBuild, record_builds
 from srp_assets.sequences.search.attributes import AttributeIndex
 from srp_assets.sequences.search.searching import SearchVectors
+from srp_assets.warehouse.catalogue import Catalogue
+from srp_assets.warehouse.storage import Storage
 from support.drawn_sequences import CANDIDATE_IDS, asked, asked_table, drawn_vectors, kept_months, vectors_by_id
+from support.feature_files import build_actions, day_of
 from support.feature_logs import events_table, random_logs, versions_tables
 
 SEQUENCES = [
@@ -79,3 +93,43 @@ def test_what_survives_is_what_a_naive_softmax_says(small: Definitions) -> None:
 
 def test_bands_end_with_their_longest_history() -> None:
     assert [band_of(actions) for actions in (1, 10, 11, 10_000, 10_001)] == [10, 10, 100, 10_000, None]
+
+
+def test_the_funnel_of_a_day_reads_what_is_built(engine: Engine, storage: Storage, sample_catalogue: Catalogue, small: Definitions) -> None:
+    generated = random_logs(Random(12), 150, 40)
+    requests, vectors, at = asked(generated), drawn_vectors(Random(2)), storage.location
+    places = places_at(at, storage, sample_catalogue, small)
+    build_actions(engine, places.features.logs, small, first_arrivals(generated.events), sorted(set(map(day_of, generated.events))), 1)
+    day = max(str(row["as_of"].date()) for row in requests)
+    own = [row for row in requests if str(row["as_of"].date()) == day]
+    with pytest.raises(NotFound, match="needs vectors"):
+        funnel_of_day(engine, places, day, 100)
+    write_vectors(places.embeddings, f"v/{VECTORS}", vectors)
+    with engine.begin() as connection:
+        record_version(connection, Version("v1", "items", "2024-01-01", "v", 3, 5, None, {}))
+        switch(connection, "v1")
+    with pytest.raises(NotFound, match=f"the sequences of {day} are not built"):
+        funnel_of_day(engine, places, day, 100)
+    inputs = Inputs(DOCUMENT, AttributeIndex(small, {}), SearchVectors(vectors))
+    stages = pa.concat_tables(computed_stages(inputs, kept_months(small, generated.events, 1_000), asked_table(own)))
+    places.sequences.write("stages.parquet", stages)
+    with engine.begin() as connection:
+        identity = places.current(connection).identity("stages")
+        build = SequenceBuild(0, "stages", identity, day, "", 1, "", ("stages.parquet",), stages.num_rows, 1, {}, datetime.now(UTC), None)
+        record_builds(connection, [build])
+    actions = events_table(small, [row for row in first_arrivals(generated.events) if row["user_id"] is not None])
+    histories = histories_of(actions, asked_table(own), DOCUMENT.portrait, inputs.attributes)
+    expected = funnel_bands(stages, list(survived(stages, histories, vectors)))
+    assert funnel_of_day(engine, places, day, 100) == expected
+    assert expected
+    assert {band.sequence for band in funnel_of_day(engine, places, day, 1)} <= {band.sequence for band in expected}
+
+
+def places_at(at: str, storage: Storage, catalogue: Catalogue, small: Definitions) -> SequencePlaces:
+    features = Places(Storage(f"{at}/features"), Storage(f"{at}/logs"), storage, catalogue, 2)
+    requests = {"role": "request", "description": "A user asks."}
+    logs = LogCatalogue.model_validate({"name": "shop", "first_day": "2024-01-01", "logs": {"request": requests}})
+        {"name": "l", "first_day": "2024-01-01", "logs": {"request": {"role": "request", "description": "r"}}}
+    )
+    document = DOCUMENT.model_copy(update={"embeddings": "items"})
+    return SequencePlaces(Storage(f"{at}/sequences"), Storage(f"{at}/embeddings"), features, logs, layout_of(small), document, 2, 1.25, 9)
