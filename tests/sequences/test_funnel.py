@@ -129,7 +129,5 @@ def places_at(at: str, storage: Storage, catalogue: Catalogue, small: Definition
     features = Places(Storage(f"{at}/features"), Storage(f"{at}/logs"), storage, catalogue, 2)
     requests = {"role": "request", "description": "A user asks."}
     logs = LogCatalogue.model_validate({"name": "shop", "first_day": "2024-01-01", "logs": {"request": requests}})
-        {"name": "l", "first_day": "2024-01-01", "logs": {"request": {"role": "request", "description": "r"}}}
-    )
     document = DOCUMENT.model_copy(update={"embeddings": "items"})
     return SequencePlaces(Storage(f"{at}/sequences"), Storage(f"{at}/embeddings"), features, logs, layout_of(small), document, 2, 1.25, 9)
