@@ -19,6 +19,7 @@ from jobs.parity import parity_jobs, parity_schedules, parity_sensors
 from jobs.quality import quality_jobs, quality_schedules
 from jobs.recall import notification_sensor, recall_job, recall_sensor, retention_schedule
 from jobs.recall_refill import refill_job, refill_sensor
+from jobs.sequence_differences import difference_jobs, difference_schedules
 from jobs.sequences import sequences_jobs, sequences_schedules
 from jobs.training import training_jobs, training_schedules, training_sensors
 from jobs.warehouse import warehouse_jobs, warehouse_schedules, warehouse_sensors
@@ -39,11 +40,13 @@ from srp_assets.online.parity.assets import parity_assets, parity_checks, parity
 from srp_assets.progress import Progress
 from srp_assets.recall.assets import recall_assets
 from srp_assets.sequences.assets import sequence_places, sequences_assets, sequences_checks
+from srp_assets.sequences.differences.assets import difference_assets, difference_checks
 from srp_assets.settings import Settings
 from srp_assets.strategy.standing import periods_without_hits, standing_lists, standing_state
 from srp_assets.training.assets import training_assets, training_checks, training_places
 from srp_assets.warehouse.assets import warehouse_assets, warehouse_checks
 from srp_assets.warehouse.catalogue import Catalogue, load_catalogue
+from srp_assets.warehouse.storage import Storage
 from srp_assets.wordlists.assets import wordlists_assets, wordlists_checks
 
 
@@ -145,12 +148,13 @@ def _sequences(settings: Settings, catalogue: Catalogue, logs: LogCatalogue, dec
     if settings.sequence_declarations is None:
         return dg.Definitions()
     places = sequence_places(settings, catalogue, logs, declared, settings.sequence_declarations)
-    jobs = sequences_jobs()
+    jobs, compare = sequences_jobs(), difference_jobs()
+    parity = Storage(settings.warehouse_location)
     return dg.Definitions(
-        assets=sequences_assets(places, progress=progress),
-        asset_checks=sequences_checks(places),
-        jobs=jobs,
-        schedules=sequences_schedules(settings, places, jobs),
+        assets=[*sequences_assets(places, progress=progress), *difference_assets(places, parity, progress=progress)],
+        asset_checks=[*sequences_checks(places), *difference_checks(places)],
+        jobs=[*jobs, *compare],
+        schedules=[*sequences_schedules(settings, places, jobs), *difference_schedules(compare)],
     )
 
 

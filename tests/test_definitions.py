@@ -35,6 +35,7 @@ def test_keys_of_all_assets(definitions: dg.Definitions) -> None:
         "embeddings/sequences",
         "embeddings/items",
         "sequences/stages",
+        "sequences/differences",
         "training/sets",
         "models/gbdt",
         "models/deepfm",
@@ -69,7 +70,7 @@ def test_every_asset_has_a_blocking_check(definitions: dg.Definitions) -> None:
     features |= {"features/proposals": {"valid"}}
     features |= {"embeddings/sequences": {"accounted"}, "embeddings/items": {"usable"}}
     online = {"online/state": {"can_answer"}, "online/feature_parity": {"agrees"}}
-    sequences = {"sequences/stages": {"built_from_current", "complete"}}
+    sequences = {"sequences/stages": {"built_from_current", "complete"}, "sequences/differences": {"within_limits"}}
     models = {"training/sets": {"built_from_current", "no_leaks"}} | {
         f"models/{name}": {"better_than_chance"} for name in ("gbdt", "deepfm")
     }
@@ -112,6 +113,7 @@ def test_jobs_sensors_and_schedules(definitions: dg.Definitions) -> None:
         "build_features",
         "features_retention",
         "build_sequence_stages",
+        "compare_sequences",
         "sequences_retention",
         "build_training_sets",
         "build_session_sequences",
@@ -155,6 +157,7 @@ def test_jobs_sensors_and_schedules(definitions: dg.Definitions) -> None:
     }
     models = {
         "daily_sequence_stages",
+        "daily_sequence_differences",
         "daily_training_sets",
         "daily_train_gbdt",
         "daily_train_deepfm",
