@@ -326,7 +326,8 @@ class CaseMaker:
         if background.requests is not None:
             found += [column for column in background.requests.columns if pa.types.is_string(column.type)]
         for sequence in background.document.sequences:
-            named = [own.values for own in (*sequence.general.where, *sequence.general.items, *sequence.general.order)]
+            general = sequence.general
+            named = [own.values for own in (*general.where, *general.items)] + [own.values for own in general.order]
             found += [pa.array(values, pa.string()) for values in named if values]
         return found
 

@@ -51,7 +51,7 @@ class Repeats:
 
 def repeats_of(served: pa.Table, offline: pa.Table, comparison: Comparison) -> dict[str, Repeats]:
     """The repeat rates of a chunk, by stage. A row on one side alone has nothing in common."""
-    found = {}
+    found: dict[str, Repeats] = {}
     tables = ((served, comparison.served), (offline, comparison.offline))
     lengths = [np.append(np.asarray(pc.list_value_length(table["event_id"])), 0)[places] for table, places in tables]
     wrong_ids = comparison.columns["event_id"] | comparison.one_sided
@@ -61,7 +61,8 @@ def repeats_of(served: pa.Table, offline: pa.Table, comparison: Comparison) -> d
         own, other = lengths[0][rows & ~wrong_ids], lengths[1][rows & ~wrong_ids]
         counted = Repeats(int(own.sum()), int(own.sum()), _positions(own), _positions(other))
         wrong = np.flatnonzero(rows & wrong_ids)
-        counted += _of_rows(*[_ids(table, places[wrong]) for table, places in tables], len(wrong))
+        served_ids, offline_ids = (_ids(table, places[wrong]) for table, places in tables)
+        counted += _of_rows(served_ids, offline_ids, len(wrong))
         found[stage] = counted
     return found
 
@@ -91,7 +92,8 @@ def _of_rows(served: tuple[Integers, Any], offline: tuple[Integers, Any], count:
     rows = [np.repeat(np.arange(count), own[0]) for own in (served, offline)]
     places = [_counted(own[0]) for own in (served, offline)]
     different = len(both.dictionary) or 1
-    common = len(np.intersect1d(*(row * different + code for row, code in zip(rows, codes, strict=True))))
+    own, other = (row * different + code for row, code in zip(rows, codes, strict=True))
+    common = len(np.intersect1d(own, other))
     shorter = np.minimum(served[0], offline[0])
     reached = [place < shorter[row] for row, place in zip(rows, places, strict=True)]
     same = places[0][reached[0]][codes[0][reached[0]] == codes[1][reached[1]]]

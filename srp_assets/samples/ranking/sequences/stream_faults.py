@@ -1,5 +1,6 @@
 """Faults by which a portrait has other actions, or others first: those of `faults.py` that a portrait can have, and its own."""
 
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -155,6 +156,10 @@ class LateEventIncluded(SequenceFault):
         return declared | {"portrait": declared["portrait"] | {"clock": "as_happened"}}
 
 
+def _instead(values: Any, _: Any) -> Any:
+    return values
+
+
 class LeakedFuture(SequenceFault):
     """Sequences are made two hours after the request, when its outcome is known."""
 
@@ -188,7 +193,7 @@ class LeakedFuture(SequenceFault):
         ids = table["event_id"].combine_chunks().flatten().to_pylist()
         for place, name in enumerate(("event_time", "arrival_time")):
             times = pa.array([self._time_of[own][place] for own in ids], TIMESTAMP)
-            table = with_values(table, name, lambda _, times=times: times)
+            table = with_values(table, name, partial(_instead, times))
         return table
 
 
