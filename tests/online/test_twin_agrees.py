@@ -49,7 +49,7 @@ def test_drawn_declarations_agree_with_the_reference(store: Store, generated: Lo
     assert differences(found, [as_online(definitions, row) for row in expected]) == []
 
 
-@pytest.mark.parametrize("name", ["small", pytest.param("sample_features", marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("name", ["small", "sample_features"])
 def test_reference_spark_and_online_agree(
     request: pytest.FixtureRequest, store: Store, storage: Storage, spark: "SparkSession", name: str
 ) -> None:

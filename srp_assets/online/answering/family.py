@@ -21,10 +21,8 @@ from srp_assets.online.answering.sessions import SessionPlan
 from srp_assets.online.answering.slots import Slots, entity_slots, value_slots
 from srp_assets.online.answering.value_features import Collected, value_feature
 from srp_assets.online.records.entries import WORD
-from srp_assets.online.records.layout import FamilyRecords, newest_of
+from srp_assets.online.records.layout import FORMS, FamilyRecords, newest_of
 from srp_assets.online.store import record_key
-
-FORMS = ("count", "sum", "newest")
 
 Digests = np.ndarray
 """Of texts, int64; 0 for null: what stands for a text until the store has said which one it is."""

@@ -28,7 +28,7 @@ SECONDS_OF_DAY = 86_400
 SPARE_DAYS = 2
 """Days beyond the longest window for which the store remembers: that window's own day, and one for clocks that differ."""
 
-SMALLEST_COMPACTED = 4_096
+SMALLEST_COMPACTED = 1_024
 """Bytes below which no record is worth writing anew."""
 
 GROWTH = 2

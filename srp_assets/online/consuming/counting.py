@@ -16,10 +16,8 @@ from srp_assets.features.declaration.columns import ValueType
 from srp_assets.features.declaration.model import EventFilter, EventTest
 from srp_assets.online.consuming.batch import EventBatch
 from srp_assets.online.records.entries import WORD, head
-from srp_assets.online.records.layout import SESSION_CODE, Code, RecordLayout, SessionTerm
+from srp_assets.online.records.layout import FORMS, SESSION_CODE, Code, RecordLayout, SessionTerm
 from srp_assets.online.store import record_key
-
-FORMS = ("count", "sum", "newest")
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""The loops that count a batch of events, compiled: from rows to cells, and from cells to the entries of records.
+"""The loops that write records, compiled: from rows of a batch to cells, from cells to entries, and records anew.
 
 A *cell* is what one entry holds: a code, its further keys and a day within one record; of newest values without the day. A *bucket* is a
 record that the batch adds to. `layout.py` says what the words of entries are.
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from srp_assets.features.aggregation.kernels import add_exactly, kernel
-from srp_assets.online.records.kernels import COUNT, NEWEST, SUM
+from srp_assets.online.records.kernels import COUNT, NEWEST, SUM, is_newer
 
 FIRST, LAST, MIDDLE, APART, BEGIN, END = range(6)
 """What is known of a table: the column of its first key, those of the digests of its last and middle keys (-1 for none), whether its
@@ -214,3 +214,78 @@ def pack_rows(of_record: Any, records: int, fixed: Any, ids: Any) -> tuple[Any, 
         words[place + width : place + width + size] = words_of_ids[id_bounds[row] : id_bounds[row] + size]
         ends[of_record[row]] += width + size
     return words, bounds
+
+
+@kernel
+def compact(record: Any, codes: Any, first_days: Any, earliest: int, room: Any, out: Any) -> int:
+    """Writes a record anew: sums of one cell added up, of newest values the newest, events of sessions, nothing that is too old.
+
+    Args:
+        record: its words as int64 and as float64.
+        codes: words of further keys and form, by code, int64.
+        first_days: the first day that matters, by code, int64.
+        earliest: the first time that matters to sessions.
+        room: a hash table, int64, -1 before, as long as a power of two and at least as the record; and where the entries begin that stay
+            as they are, int64, as long as there may be entries.
+        out: the words of the result as int64 and as float64, as long as the record.
+
+    Returns:
+        How many words the result has; -1 if the record is unreadable.
+    """
+    words, floats = record
+    key_words, forms = codes
+    places, kept = room
+    out_words, out_floats = out
+    mask, place, written, found = len(places) - 1, 0, 0, 0
+    while place < len(words):
+        header = words[place]
+        code, length = header & 0xFFFF, header >> 16 & 0xFFFF
+        if length < 2 or place + length > len(words) or code >= len(forms):
+            return -1
+        if code == 0:
+            if words[place + 1] >= earliest:
+                kept[found] = place
+                found += 1
+        else:
+            keys, form = key_words[code], forms[code]
+            if length < keys + (2 if form == COUNT else 3 if form == SUM else 4):
+                return -1
+            if header >> 32 >= first_days[code]:
+                middle, last = (words[place + 1] if keys == 2 else 0), (words[place + keys] if keys > 0 else 0)
+                # Newest values are of one cell whatever their days and lengths are.
+                cell = code if form == NEWEST else header
+                slot = _hash_of(cell, middle, last, form) & mask
+                while places[slot] != -1 and not _is_of_cell(words, out_words, kept, places[slot], cell, keys, middle, last):
+                    slot = slot + 1 & mask
+                if form == NEWEST:
+                    if places[slot] == -1:
+                        places[slot] = -2 - found
+                        kept[found] = place
+                        found += 1
+                    elif is_newer(words, place + 1 + keys, kept[-2 - places[slot]] + 1 + keys):
+                        kept[-2 - places[slot]] = place
+                elif places[slot] == -1:
+                    places[slot] = written
+                    out_words[written : written + length] = words[place : place + length]
+                    written += length
+                elif form == COUNT:
+                    out_floats[places[slot] + 1 + keys] += floats[place + 1 + keys]
+                else:
+                    add_exactly(out_floats, out_floats[1:], places[slot] + 1 + keys, floats[place + 1 + keys], floats[place + 2 + keys])
+        place += length
+    for number in range(found):
+        length = words[kept[number]] >> 16 & 0xFFFF
+        out_words[written : written + length] = words[kept[number] : kept[number] + length]
+        written += length
+    return written
+
+
+@kernel
+def _is_of_cell(words: Any, out_words: Any, kept: Any, found: int, cell: int, keys: int, middle: int, last: int) -> bool:
+    """Whether an entry, in the result or (-2 and less) one that stays as it is, is of a cell."""
+    if found >= 0:
+        same = out_words[found] == cell
+        return bool(same and (keys == 0 or out_words[found + keys] == last) and (keys < 2 or out_words[found + 1] == middle))
+    place = kept[-2 - found]
+    same = words[place] & 0xFFFF == cell
+    return bool(same and (keys == 0 or words[place + keys] == last) and (keys < 2 or words[place + 1] == middle))

@@ -34,6 +34,9 @@ from srp_assets.features.declaration.model import Aggregated, Distinct, EventFil
 
 Form = Literal["count", "sum", "newest"]
 
+FORMS: tuple[Form, ...] = ("count", "sum", "newest")
+"""By the numbers that kernels know them by."""
+
 FORMAT = 2
 """Of records; a change of what their words mean, or of where they lie, raises it, and a store of another format is built anew."""
 
