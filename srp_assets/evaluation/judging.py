@@ -126,7 +126,8 @@ def contenders(gate: Gate, documents: Sequence[ModelDocument], day: str, names: 
         Name and number of each.
     """
     first = date.fromisoformat(judged_days(day, gate.options.days)[0])
-    left, found = set() if names else _rolled_back(gate), []
+    left: set[str] = set() if names else _rolled_back(gate)
+    found: list[tuple[str, str]] = []
     for document in documents:
         if names and document.name not in names:
             continue
