@@ -53,7 +53,8 @@ def served_rows(
     columns["defaulted"] = pa.array([sorted(answer.defaulted)] * size, pa.list_(pa.string()))
     consumed_to = None if answer.position is None else answer.position.consumed_to
     columns["consumed_to"] = pa.array([consumed_to] * size, pa.int64()).cast(TIMESTAMP)
-    places = [None if own is None else [(str(place), value) for place, value in own.items()] for own in propensities or [None] * size]
+    chosen: Sequence[Mapping[int, float] | None] = propensities or [None] * size
+    places = [None if own is None else [(str(place), value) for place, value in own.items()] for own in chosen]
     columns["propensities"] = pa.array(places, pa.map_(pa.string(), pa.float64()))
     return pa.RecordBatch.from_pydict(columns)
 
