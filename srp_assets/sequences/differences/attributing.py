@@ -100,13 +100,11 @@ class Compared:
 
     Args:
         traces: of either side.
-        requests_by_stage: traces that have a stage, by its name.
         repeats: how much of the sequences is the same, by stage.
         differences: the traces that differ.
     """
 
     traces: int
-    requests_by_stage: Mapping[str, int]
     repeats: Mapping[str, Repeats]
     differences: tuple[Difference, ...]
 
@@ -136,7 +134,7 @@ def compare(served: pa.Table, offline: pa.Table, background: Background, most: i
             alternatives = explain(case, HYPOTHESES) if is_reproduced else []
         is_tried, context = trace in tried or trace in missing, contexts.get(trace, {})
         found.append(rows.difference(trace, tuple(alternatives), missing.get(trace), is_tried, reproduced, context))
-    return Compared(rows.traces, rows.traces_by_stage(), repeats_of(served, offline, comparison), tuple(found))
+    return Compared(rows.traces, repeats_of(served, offline, comparison), tuple(found))
 
 
 def _to_try(traces: Sequence[str], leaking: set[str], most: int) -> set[str]:
@@ -175,10 +173,6 @@ class TraceRows:
     def differing_traces(self) -> list[str]:
         """In order."""
         return sorted(self._names[code] for code in np.unique(self._codes[self.comparison.differs]).tolist())
-
-    def traces_by_stage(self) -> dict[str, int]:
-        """How many traces have each stage."""
-        return {stage: len(np.unique(self._codes[self._stage_rank == rank])) for rank, stage in enumerate(STAGES)}
 
     def missing(self, trace: str) -> str | None:
         """Which side lacks rows of a trace, if the other rows are equal."""

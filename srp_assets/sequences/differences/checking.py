@@ -21,7 +21,7 @@ from srp_assets.sequences.building.columns import USER, context_columns, kept_co
 from srp_assets.sequences.differences.attributing import MOST_EXPLAINED, Background, Compared, actions_of, compare
 from srp_assets.sequences.differences.comparing import what_was_asked
 from srp_assets.sequences.differences.figures import FeaturesOfTraces, day_figures
-from srp_assets.sequences.differences.limits import problems_of
+from srp_assets.sequences.differences.limits import check_limits, problems_of
 from srp_assets.sequences.differences.registry import DifferenceRecord
 from srp_assets.sequences.differences.scalars import feature_figures
 from srp_assets.sequences.landing import read_served
@@ -66,7 +66,11 @@ def compare_day(
         parity: the storage of the samples of parity, whose scalar features are explained beside the sequences.
         run_id: recorded.
         progress: told how many traces are compared.
+
+    Raises:
+        InvalidInput: if the declaration has a limit of a cause that does not exist.
     """
+    check_limits(places.document)
     with engine.connect() as connection:
         places = places.current(connection)
         files = served_files(connection, day, day).get(day, [])

@@ -96,11 +96,6 @@ def explain(case: Case, hypotheses: Sequence[Cause] = HYPOTHESES) -> list[Altern
     return sorted(accepted, key=lambda one: (one.cost, one.causes))
 
 
-def is_equal(case: Case, conditions: Conditions) -> bool:
-    """Whether a case is equal under some conditions."""
-    return _tried(case, Alternative((), 0.0, {}, conditions)).distance == 0
-
-
 def _proposals(seen: Seen, hypotheses: Iterable[Cause]) -> Iterable[tuple[Cause, Proposal]]:
     if seen.widest is None:
         return

@@ -1,5 +1,6 @@
 """What a day's differences must not exceed, by cause, and what is wrong with a day that does."""
 
+from srp_assets.errors import InvalidInput, nearest
 from srp_assets.sequences.declaration import DifferenceLimits, Document
 from srp_assets.sequences.differences.hypotheses.catalogue import CAUSES, LEAKS, UNEXPLAINED
 from srp_assets.sequences.differences.model import DayFigures
@@ -34,6 +35,15 @@ def limit_of(limits: DifferenceLimits, cause: str) -> float:
     return limits.causes.get(cause, limits.rate)
 
 
-def unknown_limits(limits: DifferenceLimits) -> list[str]:
-    """Causes that limits name and that do not exist, or that are leaks."""
-    return sorted(cause for cause in limits.causes if cause in LEAKS or (cause not in CAUSES and cause != UNEXPLAINED))
+def check_limits(document: Document) -> None:
+    """Refuses limits of causes that do not exist, and of leaks.
+
+    Raises:
+        InvalidInput: that names the cause.
+    """
+    for cause in document.differences.causes:
+        where = f"{document.name}: differences.causes"
+        if cause in LEAKS:
+            raise InvalidInput(f"{cause!r} is a leak, which is never tolerated", where=where, remedy="leave it out")
+        if cause not in CAUSES and cause != UNEXPLAINED:
+            raise InvalidInput(f"there is no cause {cause!r}", where=where, remedy=nearest(cause, [*CAUSES, UNEXPLAINED]))

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import pytest
 from sqlalchemy import Engine
 
+from srp_assets.errors import InvalidInput
 from srp_assets.features.aggregation.layout import layout_of
 from srp_assets.features.building.days import Places
 from srp_assets.features.declaration.definitions import Definitions, resolve
@@ -29,7 +30,7 @@ from srp_assets.sequences.differences.checking import compare_day, days_to_compa
 from srp_assets.sequences.differences.comparing import what_was_asked
 from srp_assets.sequences.differences.evidence import with_sequences
 from srp_assets.sequences.differences.figures import recurrence
-from srp_assets.sequences.differences.limits import limit_of, unknown_limits
+from srp_assets.sequences.differences.limits import check_limits, limit_of
 from srp_assets.sequences.differences.registry import DifferenceRecord, newest_differences, record_difference
 from srp_assets.sequences.differences.report.page import difference_html
 from srp_assets.sequences.differences.scalars import causes_of, feature_figures
@@ -163,11 +164,14 @@ def test_the_gate_hears_of_sequences_by_day_and_version(engine: Engine, places: 
 
 
 def test_a_leak_is_never_tolerated() -> None:
-    limits = DifferenceLimits(rate=1.0, causes={"tie_order": 0.2, "leaked_future": 1.0, "typo": 0.1})
+    limits = DifferenceLimits(rate=1.0, causes={"tie_order": 0.2})
     assert limit_of(limits, "leaked_future") == limit_of(limits, "late_event_included") == 0.0
     assert limit_of(limits, "tie_order") == 0.2
     assert limit_of(limits, "unexplained") == 1.0
-    assert unknown_limits(limits) == ["leaked_future", "typo"]
+    for cause, said in (("leaked_future", "is a leak"), ("tie_orders", "there is no cause")):
+        document = Document.model_validate({**DECLARED, "differences": {"causes": {cause: 0.1}}})
+        with pytest.raises(InvalidInput, match=said):
+            check_limits(document)
 
 
 def test_what_the_online_side_was_not_asked_is_not_compared(truth: pa.Table) -> None:

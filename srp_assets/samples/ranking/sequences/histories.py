@@ -4,7 +4,7 @@ A small shop of its own, drawn from a seed: the sample world has what happens in
 """
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from random import Random
 from typing import Any
@@ -204,11 +204,6 @@ class Histories:
             drawn[::3] = drawn[1::3]
             found[version] = ItemVectors(version, ids, drawn)
         return found
-
-    @property
-    def last_day(self) -> date:
-        """The last day of the requests."""
-        return (FIRST_DAY + timedelta(days=DAYS - 1)).date()
 
 
 def _type(name: str) -> pa.DataType:

@@ -10,6 +10,9 @@ from srp_assets.sequences.differences.hypotheses.base import RARE, RECOGNIZED, U
 QUARTER_OF_HOUR = 900_000_000
 """Offsets of time zones are multiples of it."""
 
+NOBODY = -2
+"""No code of a user, and not that of null."""
+
 LARGEST_OFFSET = 26 * 3_600_000_000
 """Between the first and the last time zone."""
 
@@ -41,18 +44,15 @@ def _wrong_user(seen: Seen) -> Iterator[Proposal]:
     yield Proposal(replace(seen.conditions, added=added), USUAL + 0.5 + RECOGNIZED * len(foreign))
 
 
-def _served_to_nobody_known(seen: Seen) -> Iterator[Proposal]:
+def _nobody(seen: Seen) -> Iterator[Proposal]:
     """Nothing of the user is there: the request was taken for somebody who has no history."""
-    if len(seen.served_actions["event_id"]) or not len(seen.missing):
-        return
-    for name in ("user_id",):
-        if seen.label(name) is not None:
-            yield Proposal(replace(seen.conditions, user=-2), USUAL)
+    if len(seen.missing) and not len(seen.served_actions["event_id"]):
+        yield Proposal(replace(seen.conditions, user=NOBODY), RARE)
 
 
 def _wrong_mapping(seen: Seen) -> Iterator[Proposal]:
     yield from _wrong_user(seen)
-    yield from _served_to_nobody_known(seen)
+    yield from _nobody(seen)
 
 
 CAUSES = (
