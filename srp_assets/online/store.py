@@ -303,7 +303,12 @@ RECORD, PORTRAIT = "record:", "portrait:"
 
 def record_key(group: str, value: str, *further: int) -> str:
     """The key of a record in its generation: of a value of the first key, and of the words of further keys where they lie apart."""
-    return f"{RECORD}{group}:{':'.join(map(str, further))}:{value}" if further else f"{RECORD}{group}:{value}"
+    # A request asks for hundreds, of none or one further key nearly always.
+    if not further:
+        return f"{RECORD}{group}:{value}"
+    if len(further) == 1:
+        return f"{RECORD}{group}:{further[0]}:{value}"
+    return f"{RECORD}{group}:{':'.join(map(str, further))}:{value}"
 
 
 def group_of(key: str) -> str:
