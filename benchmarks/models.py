@@ -2,8 +2,8 @@
 
     python benchmarks/models.py [--quick] [--only SECTION] [--cells FOLDER] [--json FILE]
 
-- `peers`: DeepFM, DCN-v2 and DIN against DeepCTR-Torch and FuxiCTR, each in a virtual environment of its own, on MovieLens-100k (as the
-  wheel of recbole carries it) and on rows of the sample world; five seeds.
+- `peers`: DeepFM, DCN-v2 and DIN, with products in float32 and in bfloat16, against DeepCTR-Torch and FuxiCTR, each in an environment of
+  its own, on MovieLens-100k (as the wheel of recbole carries it) and on rows of the sample world; five seeds.
 - `stream`: 20 million rows from Parquet: memory at its highest, and the time to the first batch.
 - `embeddings`: a step of the optimizer for looked-up rows against torch's, by the size of the table.
 - `spaces`: AUC and size by the space that ids are hashed to.
