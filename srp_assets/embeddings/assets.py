@@ -177,9 +177,8 @@ def embeddings_checks(places: EmbeddingPlaces) -> list[dg.AssetChecksDefinition]
             version = version_of_run(connection, context.run.run_id) or current_version(connection, places.declared.name)
         if version is None:
             return dg.AssetCheckResult(passed=False, metadata={"reason": "there is no version"})
-        told = {name: version.figures[name] for name in ("coverage", "drift_mean") if name in version.figures}
-        return dg.AssetCheckResult(
-            passed=not version.problems, metadata={"version": version.version, "problems": list(version.problems), **told}
-        )
+        told: dict[str, Any] = {name: version.figures[name] for name in ("coverage", "drift_mean") if name in version.figures}
+        told |= {"version": version.version, "problems": list(version.problems)}
+        return dg.AssetCheckResult(passed=not version.problems, metadata=told)
 
     return [accounted, usable]
