@@ -161,7 +161,7 @@ class Histories:
         for number in range(self.requests):
             user, time = random.choice(recent)
             # Half of them are asked while something happens or is on its way, the others at any time.
-            time += timedelta(minutes=20)
+            time += timedelta(minutes=20, seconds=7)
             if number % 2:
                 user, time = (
                     f"u{random.randrange(self.users)}",
