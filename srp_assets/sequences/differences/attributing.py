@@ -184,14 +184,15 @@ class TraceRows:
 
     def leaking(self) -> set[str]:
         """Traces that were served an action that happened or arrived at or after their time."""
-        lists = self.served["event_id"].combine_chunks()
-        lengths = np.asarray(pc.list_value_length(lists))
-        as_of = np.repeat(np.asarray(self.served["as_of"].cast(pa.int64())), lengths)
+        places = self.comparison.served[self.comparison.differs & (self.comparison.served >= 0)]
+        served = self.served.select(["trace_id", "as_of", "event_time", "arrival_time"]).take(pa.array(places)).combine_chunks()
+        lengths = np.asarray(pc.list_value_length(served["event_time"]))
+        as_of = np.repeat(np.asarray(served["as_of"].cast(pa.int64())), lengths)
         late = np.zeros(len(as_of), bool)
         for name in ("event_time", "arrival_time"):
-            late |= np.asarray(pc.fill_null(pc.list_flatten(self.served[name].combine_chunks()).cast(pa.int64()), -1)) >= as_of
+            late |= np.asarray(pc.fill_null(pc.list_flatten(served[name]).cast(pa.int64()), -1)) >= as_of
         rows = np.unique(np.repeat(np.arange(len(lengths)), lengths)[late])
-        return set(self.served["trace_id"].take(pa.array(rows)).to_pylist())
+        return set(served["trace_id"].take(pa.array(rows)).to_pylist())
 
     def value(self, row: int, name: str, side: str = "served") -> Any:
         """A value of a row, of the other side where the wanted one has no such row."""

@@ -119,6 +119,16 @@ def test_a_sound_side_differs_nowhere(shop: Histories, truth: pa.Table, backgrou
     assert all(repeats.overlap == 1.0 for repeats in figures.repeats.values())
 
 
+def test_a_leak_is_looked_at_however_few_traces_are_tried(shop: Histories, truth: pa.Table, background: Background) -> None:
+    served = served_with(shop, "leaked_future", "unit_slip")
+    found = {own.trace_id for own in compare(served, truth, background, 0).differences if own.tried}
+    leaked = {
+        row["trace_id"] for row in served.to_pylist() if any(time >= row["as_of"] for time in (*row["event_time"], *row["arrival_time"]))
+    }
+    assert found == leaked
+    assert 0 < len(leaked) < shop.requests
+
+
 def test_every_cause_has_a_fault_that_shows_it() -> None:
     shown = {fault.cause for fault in FAULTS.values()}
     assert CAUSES.keys() - shown == {"trace_missing_offline"}
