@@ -122,7 +122,7 @@ def funnel_bands(stages: pa.Table, found: Sequence[Survived]) -> list[FunnelBand
     """Means by sequence and band of what survived, and of how far each two sequences agree on a candidate."""
     groups: dict[tuple[str, int | None], list[Mapping[str, float]]] = {}
     for own in found:
-        groups.setdefault((own.sequence, band_of(own.actions)), []).append(dict(own.masses))
+        groups.setdefault((own.sequence, band_of(own.actions)), []).append({str(stage): mass for stage, mass in own.masses.items()})
     lengths = {(own.trace_id, own.candidate_id): own.actions for own in found}
     by_sequence: dict[tuple[str, str], dict[str, frozenset[str]]] = {}
     for (trace_id, sequence, stage, candidate), events in _events_by_stage(stages).items():

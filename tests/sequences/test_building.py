@@ -13,6 +13,7 @@ from srp_assets.errors import Conflict
 from srp_assets.features.aggregation.layout import layout_of
 from srp_assets.features.building.days import Places
 from srp_assets.features.declaration.definitions import Definitions
+from srp_assets.features.declaration.loading import load_definitions
 from srp_assets.features.reference import first_arrivals
 from srp_assets.logs.catalogue import LogCatalogue
 from srp_assets.logs.landing import land_log_batches
@@ -66,8 +67,17 @@ class Home:
         return stage_rows(self.places.sequences, [path for day in days for path in builds[day].files])
 
 
+@pytest.fixture(scope="module")
+def definitions(tmp_path_factory: pytest.TempPathFactory) -> Definitions:
+    """The small document, whose attributes come from an entity that the catalogue has not: they are null."""
+    path = tmp_path_factory.mktemp("declared") / "features.yaml"
+    written = (Path(__file__).parents[1] / "features" / "small.yaml").read_text(encoding="utf-8")
+    path.write_text(written.replace("attributes:\n  item:", "attributes:\n  thing:"), encoding="utf-8")
+    return load_definitions(path)
+
+
 @pytest.fixture
-def home(engine: Engine, storage: Storage, sample_catalogue: Catalogue, small: Definitions) -> Home:
+def home(engine: Engine, storage: Storage, sample_catalogue: Catalogue, definitions: Definitions) -> Home:
     generated = random_logs(Random(6), 200, 30)
     generated = Logs(generated.events, generated.requests, {})
     requests = asked(generated)
@@ -75,9 +85,17 @@ def home(engine: Engine, storage: Storage, sample_catalogue: Catalogue, small: D
     at = storage.location
     features = Places(Storage(f"{at}/features"), Storage(f"{at}/logs"), storage, sample_catalogue, 2)
     places = SequencePlaces(
-        Storage(f"{at}/sequences"), Storage(f"{at}/embeddings"), features, LOGS, layout_of(small), drawn_document(Random(4)), 2, 1.25, 9
+        Storage(f"{at}/sequences"),
+        Storage(f"{at}/embeddings"),
+        features,
+        LOGS,
+        layout_of(definitions),
+        drawn_document(Random(4)),
+        2,
+        1.25,
+        9,
     )
-    build_actions(engine, features.logs, small, first_arrivals(generated.events), days, 1)
+    build_actions(engine, features.logs, definitions, first_arrivals(generated.events), days, 1)
     found = Home(engine, places, generated, requests, days)
     found.land(
         "request", [{**row, "event_time": row["as_of"], "arrival_time": row["as_of"], "event_id": row["trace_id"]} for row in requests]
@@ -92,7 +110,7 @@ def home(engine: Engine, storage: Storage, sample_catalogue: Catalogue, small: D
     return found
 
 
-def test_days_are_built_once_and_anew_where_logs_were_replaced(home: Home, small: Definitions, spark: "SparkSession") -> None:
+def test_days_are_built_once_and_anew_where_logs_were_replaced(home: Home, definitions: Definitions, spark: "SparkSession") -> None:
     engine, places = home.engine, home.places
     with engine.connect() as connection:
         assert stale_days(connection, places) == home.days
@@ -105,14 +123,14 @@ def test_days_are_built_once_and_anew_where_logs_were_replaced(home: Home, small
     vectors = drawn_vectors(Random(1))
     empty = type(vectors)("none", vectors.ids.slice(0, 0), vectors.vectors[:0])
     found = found_rows(home.rows(home.days))
-    expected = expected_rows(places.document, small, home.generated, home.requests, empty)
+    expected = expected_rows(places.document, definitions, home.generated, home.requests, empty)
     assert found == {key: lists for key, lists in expected.items() if key[3] != ""}
 
     with engine.connect() as connection:
         assert stale_days(connection, places) == []
         months = current_builds(connection, "months", places.identity("months"))
     last = home.days[-1]
-    build_actions(engine, places.features.logs, small, first_arrivals(home.generated.events), [last], 2)
+    build_actions(engine, places.features.logs, definitions, first_arrivals(home.generated.events), [last], 2)
     with engine.connect() as connection:
         assert stale_days(connection, places) == [day for day in home.days if day >= last]
     assert len(bring_up_to_date(spark, engine, places, home.days, only_changed=True)) == len(home.days)
@@ -128,7 +146,7 @@ def test_a_day_without_logs_is_refused(home: Home, spark: "SparkSession") -> Non
         bring_up_to_date(spark, home.engine, home.places, ["2030-01-01"])
 
 
-def test_served_traces_land_once_and_reopen_their_day(home: Home, small: Definitions, spark: "SparkSession", tmp_path: Path) -> None:
+def test_served_traces_land_once_and_reopen_their_day(home: Home, spark: "SparkSession") -> None:
     day = str(home.requests[0]["as_of"].date())
     bring_up_to_date(spark, home.engine, home.places, [day])
     rows = home.rows([day])

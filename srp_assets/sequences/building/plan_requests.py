@@ -64,7 +64,9 @@ def requests_of(spark: SparkSession, connection: Connection, places: SequencePla
     logs, storage, first, last = places.logs, places.features.logs, span[0], span[-1]
     shown = built_days(connection, "impression_outcomes", first, days_before(last, -1))
     outcomes = [storage.address(path) for day in shown.values() for path in day.paths]
-    impressions = spark.read.parquet(*outcomes) if outcomes else None
+    context = context_columns(places.layout.definitions)
+    schema = ", ".join([*(f"`{name}` string" for name in (TRACE, "item_id", "event_id", *context)), "event_time timestamp"])
+    impressions = spark.read.schema(schema).parquet(*outcomes) if outcomes else None
     pairs = [impressions.select("trace_id", "item_id")] if impressions is not None else []
     served_log = logs.of_role("served_features")
     if served_log is not None:
@@ -81,6 +83,5 @@ def requests_of(spark: SparkSession, connection: Connection, places: SequencePla
         asked = impressions
     else:
         asked = spark.createDataFrame([], "trace_id string, event_id string, event_time timestamp")
-    context = context_columns(places.layout.definitions)
     wanted = requests_with_candidates(asked, pairs_of(spark, pairs), context, first, last)
-    return wanted.where(F.to_date("as_of").isin(*[F.lit(day).cast("date") for day in span]))
+    return wanted.where(F.date_format("as_of", "yyyy-MM-dd").isin(list(span)))

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from pyspark import TaskContext
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -34,6 +35,11 @@ SCHEMA = pa.schema(
     ]
 )
 MANIFEST = "day string, path string, rows bigint, bytes bigint, requests bigint, short array<string>"
+
+EVERYTHING = 1 << 62
+
+SPREAD = 8
+"""Tasks at most for the requests of a bucket whose users did more than is kept."""
 
 Batches = Iterator[pa.RecordBatch]
 
@@ -109,14 +115,14 @@ def write_stages(requests: DataFrame, raw: DataFrame | None, job: Job) -> Writte
     """
     written = WrittenStages()
     short = _computed(requests, job, written)
-    if short and raw is not None:
-        scratch = f"{job.folder}/scratch"
-        asking = _named(requests, short)
-        try:
-            write_month(_seen(asking, raw, job), job.storage, scratch, 1 << 62, job.buckets)
-            _computed(asking, replace(job, months=[scratch], folder=f"{job.folder}/short"), written)
-        finally:
-            job.storage.delete_tree(scratch)
+    for day, traces in sorted(short.items()) if raw is not None else ():
+        assert raw is not None
+        scratch = f"{job.folder}/scratch/{day}"
+        asking = _named(requests, traces)
+        write_month(_seen_on_a_day(asking, raw, job), job.storage, scratch, EVERYTHING, job.buckets)
+        spread = min(SPREAD, 1 + len(traces) // job.split_rows)
+        _computed(asking, replace(job, months=[scratch], folder=f"{job.folder}/short"), written, spread)
+    job.storage.delete_tree(f"{job.folder}/scratch")
     return written
 
 
@@ -125,30 +131,36 @@ def _named(requests: DataFrame, traces: Sequence[str]) -> DataFrame:
     return requests.join(F.broadcast(names), "trace_id", "left_semi")
 
 
-def _seen(requests: DataFrame, raw: DataFrame, job: Job) -> DataFrame:
-    """The actions that portraits of requests are made of, each once for its user, whatever requests it is seen by."""
+def _seen_on_a_day(requests: DataFrame, raw: DataFrame, job: Job) -> DataFrame:
+    """The actions that the requests of a day see: what the first of a user sees of them, and what became known until his last.
+
+    A later request sees the newest of both, so however many there are, one selection is made for a user.
+    """
     portrait = job.document.portrait
-    asked = F.broadcast(requests.select("trace_id", USER, "as_of"))
-    first = F.date_sub(F.to_date("as_of"), portrait.days)
-    counts = (F.col("event_time") < F.col("as_of")) & (F.col("event_time") >= first.cast("timestamp"))
-    if portrait.clock == "as_arrived":
-        counts &= F.col("arrival_time") < F.col("as_of")
-    names = [name for name in raw.columns if name != DROPPED]
+    asked = F.broadcast(requests.groupBy(USER).agg(F.min("as_of").alias("first"), F.max("as_of").alias("last")))
+    known = F.greatest("event_time", "arrival_time") if portrait.clock == "as_arrived" else F.col("event_time")
+    begin = F.date_sub(F.to_date("first"), portrait.days).cast("timestamp")
+    names = raw.columns
+    rows = raw.join(asked, USER).where((known < F.col("last")) & (F.col("event_time") >= begin))
     row, order = F.struct(*names), F.struct("event_time", "event_id")
-    pairs = raw.join(asked, USER).where(counts).select("trace_id", row.alias("row"), order.alias("order"))
-    kept = pairs.groupBy("trace_id").agg(F.expr(f"max_by(row, order, {portrait.length})").alias("rows"))
-    return kept.select(F.inline("rows")).dropDuplicates([USER, "event_id"])
+    before = rows.where(known < F.col("first")).select(USER, row.alias("row"), order.alias("order"))
+    kept = before.groupBy(USER).agg(F.expr(f"max_by(row, order, {portrait.length})").alias("rows")).select(F.inline("rows"))
+    return kept.unionByName(rows.where(known >= F.col("first")).select(*names))
 
 
-def _computed(requests: DataFrame, job: Job, written: WrittenStages) -> list[str]:
-    """Computes requests and adds what was written; the traces for which too little is kept."""
-    short: list[str] = []
+def _computed(requests: DataFrame, job: Job, written: WrittenStages, spread: int = 1) -> dict[str, list[str]]:
+    """Computes requests and adds what was written; by day the traces for which too little is kept.
+
+    `spread` is over how many tasks the requests of a bucket go: those of one user may be most of them.
+    """
+    short: dict[str, list[str]] = {}
     bucket = F.pmod(F.crc32(F.coalesce(F.col(USER), F.lit("")).cast("binary")), F.lit(job.buckets)).cast("int")
-    by_bucket = requests.withColumn(BUCKET, bucket).repartition(job.buckets, BUCKET)
+    part = F.pmod(F.crc32(F.col("trace_id").cast("binary")), F.lit(spread))
+    by_bucket = requests.withColumn(BUCKET, bucket).repartition(job.buckets * spread, BUCKET, part)
     for row in by_bucket.mapInArrow(_task(job), MANIFEST).toArrow().to_pylist():
         day = row["day"]
         if row["short"]:
-            short += row["short"]
+            short.setdefault(day, []).extend(row["short"])
             written.short[day] = written.short.get(day, 0) + len(row["short"])
         else:
             written.files.setdefault(day, []).append(row["path"])
@@ -163,19 +175,21 @@ def _task(job: Job) -> Callable[[Batches], Batches]:
         waiting = [batch for batch in batches if batch.num_rows]
         if not waiting:
             return
-        inputs = job.inputs()
+        context = TaskContext.get()
+        inputs, partition = job.inputs(), context.partitionId() if context else 0
         asked = pa.Table.from_batches(waiting)
         for bucket in sorted(set(asked[BUCKET].to_pylist())):
             own = asked.filter(pc.equal(asked[BUCKET], bucket)).sort_by([(USER, "ascending"), ("as_of", "ascending")])
             for number, start in enumerate(range(0, own.num_rows, job.split_rows)):
                 part = own.slice(start, job.split_rows)
-                yield from _written(job, inputs, bucket, number, part)
+                yield from _written(job, inputs, (bucket, partition, number), part)
 
     return compute
 
 
-def _written(job: Job, inputs: Inputs, bucket: int, number: int, requests: pa.Table) -> Iterator[pa.RecordBatch]:
-    """The stages of some requests of a bucket, a file for each day and table."""
+def _written(job: Job, inputs: Inputs, place: tuple[int, int, int], requests: pa.Table) -> Iterator[pa.RecordBatch]:
+    """The stages of some requests, a file for each day and table; `place` is their bucket, the task, and which part of it they are."""
+    bucket, partition, number = place
     actions = job.actions(bucket, pc.unique(requests[USER]))
     kept = actions if actions is not None else no_actions()
     short = short_requests(inputs, kept, requests)
@@ -189,7 +203,7 @@ def _written(job: Job, inputs: Inputs, bucket: int, number: int, requests: pa.Ta
         logged = [trace for trace in part["trace_id"].to_pylist() if job.portraits and is_logged(job.document.portrait, trace)]
         counted = part.num_rows
         for piece, table in enumerate(computed_stages(inputs, kept, part, set(logged))):
-            path = f"{job.folder}/day={day}/{bucket}-{number}-{piece}.parquet"
+            path = f"{job.folder}/day={day}/{bucket}-{partition}-{number}-{piece}.parquet"
             size = job.storage.write(path, table)
             row = {"day": day, "path": path, "rows": table.num_rows, "bytes": size, "requests": counted, "short": []}
             yield pa.RecordBatch.from_pylist([row], schema=SCHEMA)
