@@ -156,5 +156,6 @@ def test_a_thousand_tasks_are_planned_and_joined_in_spark(
     plan = plan_of(sample_catalogue, tasks)
     before = spark.conf.get(CONSTRAINTS)
     found = BatchRun(Attempt(spark, storage, plan, builds, "thousand"), broadcast_rows=0, worker_rows=0).run()
-    assert found.case_counts == {f"task-{number}": max(0, 40 - number % 45) for number in range(1_000)}
+    # One comment to a post, with as many likes as its number; the others are replies.
+    assert found.case_counts == {f"task-{number}": max(0, 20 - number % 45) for number in range(1_000)}
     assert spark.conf.get(CONSTRAINTS) == before
