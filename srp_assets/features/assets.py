@@ -5,7 +5,6 @@ retention are in `jobs/features.py`.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +19,11 @@ from srp_assets.features.aggregation.layout import Layout, layout_of
 from srp_assets.features.automatic.proposing import SAMPLED_DAYS, Proposal, problems_of, proposal_path, propose
 from srp_assets.features.automatic.selection import ACCEPTED
 from srp_assets.features.building.days import Places, bring_up_to_date, identity_of, inputs_of, stale_days
-from srp_assets.features.building.plan_values import built_features
+from srp_assets.features.checking import judged_features, judged_sums
 from srp_assets.features.declaration.definitions import Definitions
 from srp_assets.features.declaration.documentation import documentation
 from srp_assets.features.declaration.loading import load_definitions, load_document
-from srp_assets.features.quality import SPARK_TYPES, folders_of, table_contracts
+from srp_assets.features.quality import SPARK_TYPES
 from srp_assets.features.registry import FeatureBuild, Table, builds_of_run, current_builds
 from srp_assets.features.standing_words import entity_of
 from srp_assets.logs.catalogue import LogCatalogue
@@ -39,8 +38,6 @@ DOMAIN = "features"
 OWNERS = ["team:ranking"]
 SPARK_POOL = "spark"
 TABLES: tuple[Table, ...] = ("partials", "windows", "impressions")
-VALUES: tuple[Table, ...] = ("windows", "impressions")
-"""What people and models read; partial sums are only read by these, and have no declared meaning of their own."""
 PROPOSALS = "proposals"
 
 DESCRIPTIONS: Mapping[Table, str] = {
@@ -210,7 +207,7 @@ def day_metadata(build: FeatureBuild) -> dict[str, Any]:
 def features_checks(settings: Settings, catalogue: Catalogue, declared: Path) -> list[dg.AssetChecksDefinition]:
     """Blocking checks: what was built is made from what counts now and has the values it can have; what is proposed can be accepted."""
     places, layout = places_of(settings, catalogue), layout_of(load_definitions(declared))
-    values = [_values_check(places, layout, table) for table in VALUES]
+    values = [_values_check(places, layout, table) for table in TABLES]
     return [*(_freshness_check(places, layout, table) for table in TABLES), *values, _proposal_check(declared, places)]
 
 
@@ -219,12 +216,9 @@ def _values_check(places: Places, layout: Layout, table: Table) -> dg.AssetCheck
     def check(context: dg.AssetCheckExecutionContext, registry: RegistryResource, spark: SparkResource) -> dg.AssetCheckResult:
         """Types, ranges and nulls follow from the declarations, and no key is there twice.
 
-        Of all impressions that the run built, or of the newest day; of windows, which have a row for each key and day, of the newest day.
+        Of all impressions that the run built, or of the newest day; of sums and windows, which have a row for each key and day, of the
+        newest day.
         """
-        from expectations.report import Report
-        from expectations.validation import validate  # Great Expectations: 3 to 5 s that only a check should cost
-        from expectations.warehouse import wide_table_expectations
-
         with registry.engine.connect() as connection:
             own = builds_of_run(connection, table, context.run.run_id)
             known = own or current_builds(connection, table, identity_of(table, layout, places.buckets))
@@ -232,13 +226,8 @@ def _values_check(places: Places, layout: Layout, table: Table) -> dg.AssetCheck
         builds = {day: known[day] for day in days}
         if not any(rows for build in builds.values() for rows in build.rows.values()):
             return dg.AssetCheckResult(passed=bool(builds), metadata={"days": len(builds), "reason": "there are no rows"})
-        outcomes = []
-        for name, contract in table_contracts(layout, table).items():
-            folders = [folder for build in builds.values() for folder in folders_of(places.features, build, name)]
-            if folders:
-                found = validate(built_features(spark.session(), places.features, folders), wide_table_expectations(contract), "spark")
-                outcomes += [replace(outcome, expectation=f"{name}: {outcome.expectation}") for outcome in found.outcomes]
-        return check_result(Report(tuple(outcomes)), {"days": len(builds)})
+        judge = judged_sums if table == "partials" else judged_features
+        return check_result(judge(spark.session(), places, layout, builds), {"days": len(builds)})
 
     return check
 

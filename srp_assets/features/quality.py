@@ -15,6 +15,9 @@ SPARK_TYPES: Mapping[ValueType, str] = {"number": "double", "text": "string", "t
 
 IMPRESSIONS = "impressions"
 
+SUMS_KEY = ("table", "keys", "day", "arrival_day")
+"""What identifies a row of `promised_sums`."""
+
 
 def table_contracts(layout: Layout, table: Table) -> dict[str, TableContract]:
     """The tables of a kind of builds: of impressions one, of windows one for each entity."""
@@ -27,6 +30,18 @@ def table_contracts(layout: Layout, table: Table) -> dict[str, TableContract]:
             keys: dict[str, ValueType] = dict.fromkeys(definitions.entities[entity], "text")
             contracts[entity] = features_contract(keys, [*keys], windowed_of(family, entity))
     return contracts
+
+
+def sums_contract() -> TableContract:
+    """What all tables of partial sums promise, in the columns of `promised_sums`."""
+    columns = (
+        *(ColumnContract(name, "string", required=True) for name in ("table", "keys")),
+        *(ColumnContract(name, "date", required=True) for name in ("day", "event_day", "arrival_day")),
+        *(ColumnContract(name, "int", required=True) for name in ("bucket", "bucket_of_keys")),
+        ColumnContract("least_count", "bigint", least=0),
+        *(ColumnContract(name, "bigint", required=True, least=0, most=0) for name in ("missing_sums", "other_columns")),
+    )
+    return TableContract(columns, SUMS_KEY, (("event_day", "day"), ("bucket", "bucket_of_keys")), strict=True)
 
 
 def folders_of(storage: Storage, build: FeatureBuild, name: str) -> list[str]:

@@ -15,9 +15,11 @@ from jobs.reopening import FIRST_TAG, LAST_TAG
 from resources.registry_database import RegistryResource
 from resources.spark import open_session
 from srp_assets.definitions import build_definitions
-from srp_assets.features.aggregation.layout import layout_of
-from srp_assets.features.assets import feature_key, features_storage
+from srp_assets.features.aggregation.layout import Layout, layout_of
+from srp_assets.features.assets import feature_key, features_storage, places_of
 from srp_assets.features.building.days import identity_of, stale_days
+from srp_assets.features.building.files import file_of
+from srp_assets.features.checking import judged_sums
 from srp_assets.features.declaration.definitions import Definitions
 from srp_assets.features.declaration.loading import load_definitions
 from srp_assets.features.reference import feature_values, first_arrivals
@@ -30,6 +32,7 @@ from srp_assets.logs.tables import built_days
 from srp_assets.samples.ranking.landing import land_ranking_world
 from srp_assets.samples.ranking.world import RankingWorld
 from srp_assets.settings import Settings
+from srp_assets.warehouse.catalogue import Catalogue
 from support.feature_files import build_actions, day_of
 from support.feature_logs import random_logs
 from support.feature_values import differences
@@ -57,7 +60,9 @@ def small(own_settings: Settings) -> Definitions:
     return load_definitions(own_settings.feature_declarations)
 
 
-def test_the_sensor_asks_for_days_whose_actions_were_built(small: Definitions, engine: Engine, own_settings: Settings) -> None:
+def test_the_sensor_asks_for_days_whose_actions_were_built(
+    small: Definitions, engine: Engine, own_settings: Settings, sample_catalogue: Catalogue
+) -> None:
     events = first_arrivals(random_logs(Random(21), 40, 1).events)
     days = sorted({day_of(event) for event in events if day_of(event) >= "2024-03-01"})
     build_actions(engine, logs_storage(own_settings.warehouse_location), small, events, days, 1)
@@ -67,6 +72,7 @@ def test_the_sensor_asks_for_days_whose_actions_were_built(small: Definitions, e
         assert (request.tags[FIRST_TAG], request.tags[LAST_TAG]) == (days[0], days[-1])
         assert build(definitions, instance, "partials", dict(request.tags), request.run_config)
         assert asked(definitions, instance) == []
+        assert_broken_sums_are_seen(own_settings, sample_catalogue, engine, layout)
         assert build(definitions, instance, "impressions", {FIRST_TAG: days[-1], LAST_TAG: days[-1]})
         event = instance.get_latest_materialization_event(feature_key("impressions"))
     with engine.connect() as connection:
@@ -75,6 +81,21 @@ def test_the_sensor_asks_for_days_whose_actions_were_built(small: Definitions, e
     assert event is not None
     assert event.asset_materialization is not None
     assert event.asset_materialization.metadata["dagster/partition_row_count"].value == impressions.rows
+
+
+def assert_broken_sums_are_seen(settings: Settings, catalogue: Catalogue, engine: Engine, layout: Layout) -> None:
+    """Takes a table of the newest day away, and brings it back: what is found names its rows' keys, and nothing else."""
+    places = places_of(settings, catalogue)
+    with engine.connect() as connection:
+        day, newest = sorted(current_builds(connection, "partials", identity_of("partials", layout, BUCKETS)).items())[-1]
+    family = layout.families[0]
+    path = Path(places.features.path(file_of(newest.folder, family, family.tables[0].name)))
+    path.rename(path.with_suffix(".away"))
+    report = judged_sums(open_session(settings), places, layout, {day: newest})
+    path.with_suffix(".away").rename(path)
+    assert not report.passed
+    assert any("keys" in outcome.expectation for outcome in report.failed)
+    assert judged_sums(open_session(settings), places, layout, {day: newest}).passed
 
 
 @pytest.mark.nightly
