@@ -97,7 +97,7 @@ def test_a_set_is_not_built_from_features_that_are_missing_or_incomplete(
     with pytest.raises(Conflict, match="10 of 40 impressions have no features"):
         bring_up_to_date(spark, engine, training_places, [DAYS[0]])
     assert training_places.sets.folders("sets") == []
-    shop._build_logs(DAYS[0], shown)
+    shop.build_logs(DAYS[0], shown)
     with pytest.raises(Conflict, match="the features of impressions are not built"):
         bring_up_to_date(spark, engine, training_places, [DAYS[0]])
 

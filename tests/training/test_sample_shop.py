@@ -31,6 +31,9 @@ from srp_assets.warehouse.storage import Storage
 
 pytestmark = pytest.mark.nightly
 
+PLANTED = timedelta(minutes=20)
+"""How far planted features look ahead: clicks have come by then, and their session still runs, as it would not half an hour later."""
+
 
 def test_sets_of_the_sample_shop(settings_with_spark: Settings, engine: Engine, sample_catalogue: Catalogue, tmp_path: Path) -> None:
     settings = settings_with_spark
@@ -52,7 +55,7 @@ def test_sets_of_the_sample_shop(settings_with_spark: Settings, engine: Engine, 
     assert rows.num_rows > 3_000
     assert_rows_trace_back(engine, places, rows)
     assert [found for found in leaks_of_day(spark, engine, places, newest) if found.is_leak] == []
-    ahead, earlier = (features_at(engine, places, spark, newest, shift) for shift in (-SHIFT, SHIFT))
+    ahead, earlier = (features_at(engine, places, spark, newest, shift) for shift in (-PLANTED, SHIFT))
     labels = {"clicked": rows["clicked"].to_numpy()}
     names = [name for name in ahead.column_names if name != "event_id"]
 
