@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from types import FrameType
 
 import pytest
@@ -27,6 +28,39 @@ def test_an_interrupt_that_raised_nothing_ends_the_work_at_its_next_step(number:
     finally:
         signal.signal(number, before)
     assert received == [number]
+
+
+class Told:
+    """Raises when it goes, where Python cannot raise."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+    def __del__(self) -> None:
+        raise self.error
+
+
+def test_an_interrupt_that_could_not_be_raised_is_not_said_and_still_ends_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[type[BaseException]] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda unraisable: said.append(unraisable.exc_type))
+    before = signal.signal(signal.SIGINT, lambda number, frame: None)
+    try:
+        with Interrupts() as interrupts:
+            del_now(KeyboardInterrupt())
+            os.kill(os.getpid(), signal.SIGINT)
+            del_now(KeyboardInterrupt())
+            del_now(ValueError("a defect"))
+            with pytest.raises(KeyboardInterrupt):
+                interrupts.stop_if_any()
+        del_now(KeyboardInterrupt())
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert said == [KeyboardInterrupt, ValueError, KeyboardInterrupt]
+
+
+def del_now(error: BaseException) -> None:
+    """Has Python meet an exception while it frees an object."""
+    Told(error)
 
 
 def test_other_signals_end_nothing() -> None:

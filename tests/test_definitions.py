@@ -65,8 +65,7 @@ def test_every_asset_has_a_blocking_check(definitions: dg.Definitions) -> None:
     hits = {f"wordlists/{entity}_hits": {"rows"} for entity in ("post", "comment", "user", "item")}
     insights = {"insights/statistics": {"accounted"}, "insights/reports": {"self_contained"}}
     logs = {"logs/actions": {"ledger", "schema"}, "logs/impression_outcomes": {"schema"}, "logs/sessions": {"schema"}}
-    features = {f"features/{table}": {"built_from_current", "values"} for table in ("windows", "impressions")}
-    features |= {"features/partials": {"built_from_current"}}
+    features = {f"features/{table}": {"built_from_current", "values"} for table in ("partials", "windows", "impressions")}
     features |= {"features/proposals": {"valid"}}
     features |= {"embeddings/sequences": {"accounted"}, "embeddings/items": {"usable"}}
     online = {"online/state": {"can_answer"}, "online/feature_parity": {"agrees"}}
