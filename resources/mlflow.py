@@ -126,8 +126,11 @@ class Tracking:
         Raises:
             NotFound: if the run has no such thing.
         """
+        client = self.client
+        # Else MLflow asks the process's Spark session for an address, and one whose server has died keeps it waiting for minutes.
+        mlflow_module().set_registry_uri(self.address)
         try:
-            return Path(self.client.download_artifacts(run_id, path, str(folder)))
+            return Path(client.download_artifacts(run_id, path, str(folder)))
         except Exception as error:
             raise NotFound(f"run {run_id} has no {path}", where=self.address, remedy="train the model again") from error
 
