@@ -142,8 +142,10 @@ class ShownObject:
         logic = [plan.logic(plan.tasks[position], name) for position in group.tasks]
         self._probes = plan.probes(plan.catalogue.objects[name].entity)
         self._lists = [plan.lists[probe.list_key] for probe in self._probes]
-        mine = [probes_of(node) for node in logic]
-        self._of_task = np.array([[probe in probes for probe in self._probes] for probes in mine], dtype=bool)
+        numbers = {probe: number for number, probe in enumerate(self._probes)}
+        self._of_task = np.zeros((len(logic), len(numbers)), dtype=bool)
+        for bit, node in enumerate(logic):
+            self._of_task[bit, [numbers[probe] for probe in probes_of(node)]] = True
         names = [(probe.feature.name, words.id) for probe, words in zip(self._probes, self._lists, strict=True)]
         order = {pair: rank for rank, pair in enumerate(sorted(set(names)))}
         self._rank = np.array([order[pair] for pair in names], dtype=np.int64)

@@ -1,6 +1,6 @@
 """Candidates as they lie in an attempt's folder: read back by the workers that join a group in memory. No framework but pyarrow."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 import pyarrow.dataset as ds
@@ -13,6 +13,9 @@ from srp_assets.warehouse.catalogue import Entity
 from srp_assets.warehouse.schema import ARROW_TYPES
 from srp_assets.warehouse.storage import Storage
 
+MARKS = ("_bits", "_hits")
+"""The bitmap of its tasks and its hits: what the scan adds to a candidate of an object with rules."""
+
 
 class CandidateSource(Frozen):
     """Where the candidates of one object of one group lie: a folder relative to the warehouse.
@@ -24,15 +27,30 @@ class CandidateSource(Frozen):
     ruled: bool
 
 
-def read_candidates(storage: Storage, source: CandidateSource, entity: Entity, columns: Sequence[str]) -> pa.Table:
-    """Candidates with their product, some columns, and `_bits` and `_hits` where the object has rules; none if there is no folder."""
-    ruled = [pa.field(name, pa.list_(pa.int64())) for name in ("_bits", "_hits")] if source.ruled else []
+def read_candidates(
+    storage: Storage, source: CandidateSource, entity: Entity, columns: Sequence[str], marks: Sequence[str] = MARKS
+) -> pa.Table:
+    """Candidates with their product, some columns, and their marks where the object has rules; none if there is no folder."""
+    dataset = _dataset(storage, source, entity, columns, marks)
+    return dataset if isinstance(dataset, pa.Table) else dataset.to_table(use_threads=False)
+
+
+def candidate_batches(storage: Storage, source: CandidateSource, entity: Entity, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """The same rows in the same order with all marks, of bounded size at a time."""
+    dataset = _dataset(storage, source, entity, columns, MARKS)
+    yield from dataset.to_batches() if isinstance(dataset, pa.Table) else dataset.to_batches(use_threads=False)
+
+
+def _dataset(
+    storage: Storage, source: CandidateSource, entity: Entity, columns: Sequence[str], marks: Sequence[str]
+) -> pa.Table | ds.Dataset:
+    own = [pa.field(name, pa.list_(pa.int64())) for name in marks] if source.ruled else []
     fields = [pa.field(name, ARROW_TYPES[entity.columns[name].value_type]) for name in columns]
-    schema = pa.schema([pa.field("_product", pa.string()), *ruled, *fields])
+    schema = pa.schema([pa.field("_product", pa.string()), *own, *fields])
     path = storage.path(source.folder)
     if storage.filesystem.get_file_info(path).type == fs.FileType.NotFound:
         return schema.empty_table()
-    return ds.dataset(path, schema=schema, format="parquet", filesystem=storage.filesystem).to_table(use_threads=False)
+    return ds.dataset(path, schema=schema, format="parquet", filesystem=storage.filesystem)
 
 
 def hold(storage: Storage, plan: BatchPlan, group: Group, name: str, source: CandidateSource) -> Held:

@@ -81,6 +81,10 @@ class BatchPlan(Frozen):
             for index, (group, name) in enumerate(pairs)
         )
 
+    def bits_in_order(self, group: Group) -> list[int]:
+        """The bits of a group's tasks, ordered by task id: the order of cases."""
+        return sorted(range(len(group.tasks)), key=lambda bit: self.tasks[group.tasks[bit]].task_id)
+
     def logic(self, task: TaskSpec, object_name: str) -> Node | None:
         """The logic of one object of a task, its range of publish times included; None where it only joins."""
         node = task.strategy.objects[object_name]

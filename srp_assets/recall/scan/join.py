@@ -41,13 +41,16 @@ class GroupJoin:
         plan: the batch.
         group: the group.
         candidates: for each object of the group its candidates, in any order.
+        tasks: the bits of the tasks whose cases are wanted; all where none is named.
     """
 
-    def __init__(self, plan: BatchPlan, group: Group, candidates: Mapping[str, Held]) -> None:
+    def __init__(self, plan: BatchPlan, group: Group, candidates: Mapping[str, Held], tasks: Sequence[int] = ()) -> None:
         self._plan = plan
         self._group = group
         self._keys = {name: plan.catalogue.entity_of(name).key for name in group.objects}
         self._held = {name: self._ordered(name, candidates[name]) for name in group.objects}
+        self._bits = [bit for bit in plan.bits_in_order(group) if not tasks or bit in tasks]
+        self._outwards: dict[str, list[Relation]] = {}
         self._reduce(group.recall, None)
         self._partners: dict[tuple[str, str], list[dict[Key, list[int]]]] = {}
         self._joined: dict[tuple[str, str, Rows, int], Rows] = {}
@@ -62,11 +65,13 @@ class GroupJoin:
     def _case_rows(self) -> Iterator[dict[str, Any]]:
         """What each case is assembled from, in their order."""
         recalled = self._held[self._group.recall]
-        bits = sorted(range(len(self._group.tasks)), key=lambda bit: self._plan.tasks[self._group.tasks[bit]].task_id)
-        for bit in bits:
-            for place, tasks in enumerate(recalled.tasks):
-                if tasks >> bit & 1:
-                    yield {**recalled.rows[place], "_task": bit, **self._summaries(place, bit)}
+        places: list[list[int]] = [[] for _ in self._group.tasks]
+        for place, tasks in enumerate(recalled.tasks):
+            for bit in _bits_of(tasks):
+                places[bit].append(place)
+        for bit in self._bits:
+            for place in places[bit]:
+                yield {**recalled.rows[place], "_task": bit, **self._summaries(place, bit)}
 
     def _ordered(self, name: str, held: Held) -> Held:
         key = self._keys[name]
@@ -77,7 +82,10 @@ class GroupJoin:
 
     def _edges(self, name: str, parent: str | None) -> list[Relation]:
         """The relations of an object that lead away from the recalled object."""
-        return [relation for relation in edges_of(self._plan.catalogue, self._group.objects, name) if relation.right != parent]
+        if name not in self._outwards:
+            edges = edges_of(self._plan.catalogue, self._group.objects, name)
+            self._outwards[name] = [relation for relation in edges if relation.right != parent]
+        return self._outwards[name]
 
     def _reduce(self, name: str, parent: str | None) -> None:
         """Takes from the rows of an object the tasks that its neighbours further out do not share."""
@@ -136,6 +144,13 @@ class GroupJoin:
                 if key is not None:
                     places.update(place for place in partners.get(key, ()) if right.tasks[place] >> bit & 1)
         return tuple(sorted(places))
+
+
+def _bits_of(tasks: int) -> Iterator[int]:
+    while tasks:
+        lowest = tasks & -tasks
+        yield lowest.bit_length() - 1
+        tasks ^= lowest
 
 
 def _join_keys(rows: Iterable[Row], columns: Sequence[str]) -> Iterator[Key | None]:

@@ -10,7 +10,9 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from srp_assets.recall.scan.bit_kernels import mark_rows
 from srp_assets.recall.scan.compile import Probe
+from srp_assets.recall.scan.logic_table import PackedBits
 from srp_assets.strategy.resolved import Frozen
 from srp_assets.warehouse.storage import Storage
 from srp_assets.wordlists.registry import StandingHits
@@ -26,11 +28,13 @@ class ProbeHits(NamedTuple):
     probe: np.ndarray
     word: np.ndarray
 
-    def by_probe(self) -> dict[int, np.ndarray]:
-        """The rows that each probe hits; a probe without hits is left out."""
-        order = np.argsort(self.probe, kind="stable")
-        probes, starts = np.unique(self.probe[order], return_index=True)
-        return dict(zip(probes.tolist(), np.split(self.row[order], starts[1:]), strict=False))
+    def by_probe(self, rows: int) -> "ProbeBits":
+        """The rows that each probe hits, of so many rows."""
+        counts = np.bincount(self.probe)
+        slots = np.where(counts > 0, np.cumsum(counts > 0) - 1, -1)
+        bits = np.zeros((int(np.count_nonzero(counts)), -(-rows // 8)), dtype=np.uint8)
+        mark_rows(self.row, self.probe, slots, bits)
+        return ProbeBits(slots, bits)
 
     def of(self, chosen: np.ndarray) -> "ProbeHits":
         """The hits of chosen rows (int64, ascending), which are counted by their place among them."""
@@ -38,6 +42,18 @@ class ProbeHits(NamedTuple):
         is_chosen = place < len(chosen)
         is_chosen[is_chosen] = chosen[place[is_chosen]] == self.row[is_chosen]
         return ProbeHits(place[is_chosen], self.probe[is_chosen], self.word[is_chosen])
+
+
+class ProbeBits(NamedTuple):
+    """The rows that probes hit: `slots` has the place of each probe in `bits`, below zero where it hits nothing."""
+
+    slots: np.ndarray
+    bits: np.ndarray
+
+    def of(self, probe: int) -> PackedBits:
+        """The rows that a probe hits."""
+        slot = self.slots[probe] if probe < len(self.slots) else -1
+        return np.zeros(self.bits.shape[1], dtype=np.uint8) if slot < 0 else self.bits[slot]
 
 
 NO_ROWS = np.empty(0, dtype=np.int64)

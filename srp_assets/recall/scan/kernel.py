@@ -12,8 +12,9 @@ from functools import cached_property
 import numpy as np
 import pyarrow as pa
 
-from srp_assets.recall.scan.compile import WORD_BITS, BatchPlan, Place, Probe, carried_columns, columns_of, probe_of
-from srp_assets.recall.scan.kept_hits import NO_ROWS, NOTHING_KEPT, KeptRows, ProbeHits
+from srp_assets.recall.scan.bit_kernels import fill_bitmaps, pack_hits
+from srp_assets.recall.scan.compile import BatchPlan, Place, Probe, carried_columns, columns_of, probe_of
+from srp_assets.recall.scan.kept_hits import NO_ROWS, NOTHING_KEPT, KeptRows, ProbeBits, ProbeHits
 from srp_assets.recall.scan.logic_table import Limits, LogicTable, PackedBits
 from srp_assets.recall.scan.place_files import PLACE
 from srp_assets.recall.scan.rules import evaluate_rule, role_holds
@@ -56,7 +57,7 @@ class BatchRows:
     late: Callable[[], pa.RecordBatch] | None
     late_rows: pa.RecordBatch | None = None
     hits: dict[Feature, ProbeHits] = field(default_factory=dict)
-    rows_of: dict[Feature | None, dict[int, np.ndarray]] = field(default_factory=dict)
+    bits_of: dict[Feature | None, ProbeBits] = field(default_factory=dict)
 
     def rule_bits(self, rule: Rule) -> PackedBits:
         """One bit a row for a rule."""
@@ -65,11 +66,10 @@ class BatchRows:
         number = self.scanners.number(probe_of(rule))
         kept = number in self.kept.probes
         source = None if kept else rule.feature
-        if source not in self.rows_of:
-            self.rows_of[source] = (self.kept.hits if kept else self.feature_hits(rule.feature)).by_probe()
-        held = np.zeros(self.batch.num_rows, dtype=bool)
-        held[self.rows_of[source].get(number, NO_ROWS)] = True
-        return np.packbits(held, bitorder="little")
+        if source not in self.bits_of:
+            hits = self.kept.hits if kept else self.feature_hits(rule.feature)
+            self.bits_of[source] = hits.by_probe(self.batch.num_rows)
+        return self.bits_of[source].of(number)
 
     def feature_hits(self, feature: Feature) -> ProbeHits:
         """The hits of all lists that any task looks for in a feature, but for those that are kept."""
@@ -91,15 +91,21 @@ class BatchRows:
         Args:
             chosen: int64, shape (chosen rows,), ascending.
         """
-        row_parts, hit_parts = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.int64)]
+        places = places_of(chosen, self.batch.num_rows)
+        row_parts, hit_parts = [NO_ROWS], [NO_ROWS]
         for hits in (self.kept.hits, *self.hits.values()):
-            row, probe, word = hits.of(chosen)
-            row_parts.append(row)
-            hit_parts.append((probe << HIT_WORD_BITS) | word)
+            if len(hits.row):
+                row, packed = np.empty(len(hits.row), dtype=np.int64), np.empty(len(hits.row), dtype=np.int64)
+                count = pack_hits(hits.row, hits.probe, hits.word, places, row, packed, HIT_WORD_BITS)
+                row_parts.append(row[:count])
+                hit_parts.append(packed[:count])
         row_of, packed = np.concatenate(row_parts), np.concatenate(hit_parts)
-        order = np.lexsort((packed, row_of))
-        offsets = np.searchsorted(row_of[order], np.arange(len(chosen) + 1)).astype(np.int32)
-        return pa.ListArray.from_arrays(pa.array(offsets), pa.array(packed[order]))
+        if len(row_parts) > 2:
+            # Those of one scan are in this order already, since the numbers of its probes ascend; several are merged.
+            order = np.lexsort((packed, row_of))
+            row_of, packed = row_of[order], packed[order]
+        offsets = np.append(0, np.cumsum(np.bincount(row_of, minlength=len(chosen)))).astype(np.int32)
+        return pa.ListArray.from_arrays(pa.array(offsets), pa.array(packed))
 
 
 class ProbeScanners:
@@ -266,28 +272,45 @@ class EntityKernel:
             if place.object not in roles:
                 roles[place.object] = np.packbits(role_holds(self._plan.catalogue.objects[place.object].where, batch), bitorder="little")
             fits = [(bit, roles[place.object] & self._table.evaluate(self._logic[place.index][bit], rows.rule_bits, known)) for bit in bits]
-            unpacked = [(bit, _unpack(packed, batch.num_rows)) for bit, packed in fits if packed.any()]
-            for bit, held in unpacked:
-                if matched := int(np.count_nonzero(held)):
-                    key = (place.index, bit)
-                    count.matched[key] = count.matched.get(key, 0) + matched
-            if found := self._found(place, rows, unpacked, product):
-                yield found
+            fitting = [(bit, held) for bit, held in fits if held.any()]
+            if not fitting:
+                continue
+            tasks, held = np.array([bit for bit, _ in fitting], dtype=np.int64), np.stack([held for _, held in fitting])
+            for bit, matched in zip(tasks.tolist(), np.bitwise_count(held).sum(axis=1, dtype=np.int64).tolist(), strict=True):
+                key = (place.index, bit)
+                count.matched[key] = count.matched.get(key, 0) + matched
+            yield self._found(place, rows, tasks, held, product)
 
-    def _found(self, place: Place, rows: BatchRows, fits: Sequence[tuple[int, np.ndarray]], product: str) -> pa.RecordBatch | None:
-        if not fits:
-            return None
-        chosen = np.flatnonzero(np.logical_or.reduce([held for _, held in fits]))
-        if not len(chosen):
-            return None
+    def _found(self, place: Place, rows: BatchRows, tasks: np.ndarray, held: np.ndarray, product: str) -> pa.RecordBatch:
+        """The rows that fit some task of a place.
+
+        Args:
+            place: the place.
+            rows: the batch's rows.
+            tasks: their bits, int64, shape (tasks,).
+            held: the rows that fit each, packed, shape (tasks, ceil(rows / 8)).
+            product: the partition's product.
+        """
+        chosen = np.flatnonzero(_unpack(np.bitwise_or.reduce(held), rows.batch.num_rows))
         words = np.zeros((len(chosen), place.group.words), dtype=np.uint64)
-        for bit, held in fits:
-            words[:, bit // WORD_BITS] |= held[chosen].astype(np.uint64) << np.uint64(bit % WORD_BITS)
+        fill_bitmaps(held, tasks, places_of(chosen, rows.batch.num_rows), words)
         offsets = np.arange(len(chosen) + 1, dtype=np.int32) * place.group.words
         bitmaps = pa.ListArray.from_arrays(pa.array(offsets), pa.array(words.reshape(-1).view(np.int64)))
         carried = [rows.chosen(name, pa.array(chosen)) for name in self.carried]
         constants = [pa.repeat(pa.scalar(place.index, pa.int32()), len(chosen)), pa.repeat(pa.scalar(product, pa.string()), len(chosen))]
         return pa.RecordBatch.from_arrays([*constants, bitmaps, rows.packed_hits(chosen), *carried], schema=self.schema)
+
+
+def places_of(chosen: np.ndarray, rows: int) -> np.ndarray:
+    """The place of each row among chosen ones, -1 for others.
+
+    Args:
+        chosen: int64, ascending.
+        rows: all of them.
+    """
+    places = np.full(rows, -1, dtype=np.int64)
+    places[chosen] = np.arange(len(chosen))
+    return places
 
 
 def _unpack(bits: PackedBits, rows: int) -> np.ndarray:

@@ -25,7 +25,7 @@ def lone_cases(plan: BatchPlan, group: Group, candidates: pa.Table) -> Iterator[
     in_order = {"product": rows["_product"].combine_chunks(), "key": key_orders(key)}
     order = pc.sort_indices(pa.table(in_order), sort_keys=[("product", "ascending"), ("key", "ascending")]).to_numpy()
     words = rows["_bits"].combine_chunks().flatten().to_numpy(zero_copy_only=False).view(np.uint64).reshape(-1, group.words)
-    for bit in sorted(range(len(group.tasks)), key=lambda bit: plan.tasks[group.tasks[bit]].task_id):
+    for bit in plan.bits_in_order(group):
         held = words[:, bit // WORD_BITS] >> np.uint64(bit % WORD_BITS) & np.uint64(1)
         mine = order[held[order].astype(bool)]
         for start in range(0, len(mine), AT_ONCE):

@@ -10,15 +10,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from types import MappingProxyType
 
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql.pandas.types import from_arrow_schema
+from pyspark.sql import SparkSession
 
 from srp_assets.progress import Progress
 from srp_assets.recall.batch import BatchResult, Cell, TaskSpec, entities_of
 from srp_assets.recall.scan.compile import plan_of
-from srp_assets.recall.scan.kernel import scan_schema
 from srp_assets.recall.scan.plan_attempt import Attempt
 from srp_assets.recall.scan.plan_large_groups import LargeGroups
+from srp_assets.recall.scan.plan_reduction import Found, reduced_candidates, scanned_candidates
 from srp_assets.recall.scan.plan_scan import Counted, PointLookup, cells_of, order_scan, point_lookups, run_scan
 from srp_assets.recall.scan.plan_small_groups import SmallGroups
 from srp_assets.warehouse.catalogue import Catalogue
@@ -39,7 +38,7 @@ class BatchRun:
         only_buckets: of these entities, rows with rules lie in these buckets alone.
         progress: told about each step.
 
-    `entities` are those that are scanned: some object with rules is of them. `scans` are what was found in them.
+    `entities` are those that are scanned: some object with rules is of them.
     """
 
     def __init__(
@@ -60,7 +59,6 @@ class BatchRun:
         self._lookups: dict[tuple[int, int], PointLookup] = {}
         self._counted: dict[str, Counted] = {}
         self._timings: dict[str, float] = {}
-        self.scans: dict[str, DataFrame] = {}
         self.entities = [name for name in entities_of(self._plan.catalogue, self._plan.tasks) if self._plan.places_of(name)]
         self._done = 0
 
@@ -70,9 +68,10 @@ class BatchRun:
         with self._step("scan"), ThreadPoolExecutor(max(1, len(self.entities))) as pool:
             list(pool.map(self.scan, self.entities))
         with self._step("join and write cases"):
-            small = SmallGroups(self._attempt, self.matched_rows(), self._worker_rows)
+            found = reduced_candidates(self._attempt, self.found(), self._worker_rows)
+            small = SmallGroups(self._attempt, found, self._worker_rows)
             case_counts, hits = small.write_cases([group for group in self._plan.groups if small.are_small(group)])
-            large = self.large_groups()
+            large = LargeGroups(self._attempt, found, self._broadcast_rows)
             rest = [group for group in self._plan.groups if group in small.outgrown or not small.are_small(group)]
             more_counts, more_hits = large.write_cases(rest)
             native_rows = small.native_rows | large.native_rows(rest)
@@ -106,28 +105,10 @@ class BatchRun:
             path = attempt.give_order(f"scan-{entity_name}", order)
             counted = run_scan(attempt.spark, attempt.storage, attempt.plan_path, path, order, attempt.scan_folder(entity_name))
         self._counted[entity_name] = counted
-        schema = from_arrow_schema(scan_schema(self._plan, entity_name))
-        if any(fits for _, fits in counted.values()):
-            address = attempt.storage.address(attempt.scan_folder(entity_name))
-            self.scans[entity_name] = attempt.spark.read.schema(schema).parquet(address)
-        else:
-            self.scans[entity_name] = attempt.spark.createDataFrame([], schema)
 
-    def matched_rows(self) -> list[int]:
-        """For each place an upper bound of its rows: in each file what its tasks matched together, and never more than was scanned."""
-        answers = [answer for counted in self._counted.values() for answer in counted.values()]
-        bounds = [0] * len(self._plan.places)
-        for scanned, fits in answers:
-            of_place: dict[int, int] = {}
-            for (place, _), rows in fits.items():
-                of_place[place] = of_place.get(place, 0) + rows
-            for place, rows in of_place.items():
-                bounds[place] += min(scanned, rows)
-        return bounds
-
-    def large_groups(self) -> LargeGroups:
-        """The joins in Spark, over what was scanned."""
-        return LargeGroups(self._attempt, self.scans, self.matched_rows(), self._broadcast_rows)
+    def found(self) -> dict[tuple[int, str], Found]:
+        """The candidates of objects with rules, as the scans left them."""
+        return scanned_candidates(self._attempt, self._matched_rows())
 
     @contextmanager
     def _step(self, name: str) -> Iterator[None]:
@@ -139,6 +120,18 @@ class BatchRun:
         self._done += 1
         if self._progress:
             self._progress(name, self._done, STEPS)
+
+    def _matched_rows(self) -> list[int]:
+        """For each place an upper bound of its rows: in each file what its tasks matched together, and never more than was scanned."""
+        answers = [answer for counted in self._counted.values() for answer in counted.values()]
+        bounds = [0] * len(self._plan.places)
+        for scanned, fits in answers:
+            of_place: dict[int, int] = {}
+            for (place, _), rows in fits.items():
+                of_place[place] = of_place.get(place, 0) + rows
+            for place, rows in of_place.items():
+                bounds[place] += min(scanned, rows)
+        return bounds
 
 
 def run_batch(

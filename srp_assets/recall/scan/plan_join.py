@@ -49,10 +49,10 @@ def word_names(words: int) -> list[str]:
     return [f"_word{index}" for index in range(words)]
 
 
-def ruled_candidates(scan: DataFrame, place: int, words: int, columns: Sequence[str]) -> DataFrame:
-    """The rows that a scan found for a place."""
+def ruled_candidates(found: DataFrame, words: int, columns: Sequence[str]) -> DataFrame:
+    """The rows that a scan found for an object with rules, as joins take them."""
     bitmap = [F.get("_bits", F.lit(index)).alias(name) for index, name in enumerate(word_names(words))]
-    return scan.filter(F.col("_place") == place).select("_product", *bitmap, "_hits", *columns)
+    return found.select("_product", *bitmap, "_hits", *columns)
 
 
 def native_candidates(

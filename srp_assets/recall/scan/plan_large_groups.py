@@ -26,6 +26,7 @@ from srp_assets.recall.scan.plan_join import (
     reduced,
     ruled_candidates,
 )
+from srp_assets.recall.scan.plan_reduction import FoundCandidates, candidate_frame
 from srp_assets.warehouse.catalogue import Relation
 from srp_assets.warehouse.storage import Storage
 
@@ -41,16 +42,14 @@ class LargeGroups:
 
     Args:
         attempt: the attempt at the batch.
-        scans: what the scans found, by entity.
-        matched_rows: an upper bound of the rows at each place, by its index.
+        found: the candidates of objects with rules.
         broadcast_rows: join keys up to this number are broadcast.
     """
 
-    def __init__(self, attempt: Attempt, scans: Mapping[str, DataFrame], matched_rows: Sequence[int], broadcast_rows: int) -> None:
+    def __init__(self, attempt: Attempt, found: FoundCandidates, broadcast_rows: int) -> None:
         self._attempt = attempt
         self._plan = attempt.plan
-        self._scans = scans
-        self._matched_rows = matched_rows
+        self._found = found
         self._broadcast_rows = broadcast_rows
 
     def write_cases(self, groups: Sequence[Group]) -> tuple[dict[str, int], int]:
@@ -103,10 +102,9 @@ class LargeGroups:
         """The rows that the scans found, by object."""
         found = {}
         for name in sorted(group.ruled):
-            place = self._plan.place(group, name)
-            scan = self._scans[self._plan.catalogue.objects[name].entity]
-            frame = ruled_candidates(scan, place.index, group.words, candidate_columns(self._plan, group, name))
-            found[name] = candidates_of(frame, self._matched_rows[place.index])
+            own = self._found[group.index, name]
+            frame = ruled_candidates(candidate_frame(self._attempt, name, own), group.words, candidate_columns(self._plan, group, name))
+            found[name] = candidates_of(frame, own.rows)
         return found
 
     def native_frame(self, group: Group, name: str, found: Mapping[str, Candidates]) -> DataFrame:

@@ -7,9 +7,9 @@ shaped tasks would spend its time there. Groups that join nothing are answered h
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyspark.sql.pandas.types import from_arrow_schema
 
 from srp_assets.recall.cases import AT_ONCE, CASE_SCHEMA
 from srp_assets.recall.scan.candidates import CandidateSource, hold, read_candidates
@@ -17,34 +17,17 @@ from srp_assets.recall.scan.compile import Group, candidate_columns, edges_of, n
 from srp_assets.recall.scan.join import GroupJoin
 from srp_assets.recall.scan.lone import lone_cases
 from srp_assets.recall.scan.native_scan import NativeKernel, NativeOrder, NativePlace, Neighbour
-from srp_assets.recall.scan.orders import read_plan
+from srp_assets.recall.scan.orders import GroupOrder, read_plan
 from srp_assets.recall.scan.place_files import PLACE
 from srp_assets.recall.scan.plan_attempt import Attempt
+from srp_assets.recall.scan.plan_group_orders import answers
+from srp_assets.recall.scan.plan_reduction import FoundCandidates
 from srp_assets.recall.scan.plan_scan import BatchMapper, Counted, counted_in, fill_slot
-from srp_assets.strategy.resolved import Frozen
 from srp_assets.warehouse.orders import read_order
-from srp_assets.warehouse.scan_units import ScanUnit, spread, unit_of
+from srp_assets.warehouse.scan_units import LEAST_SLOTS, ScanUnit, spread, unit_of
 from srp_assets.warehouse.storage import Storage
 
-CASE_BYTES = 1024
-"""About what a candidate weighs when work is spread: it is a few hundred bytes, and costs more than reading them."""
-
 ANSWER_SCHEMA = pa.schema([pa.field("task_id", pa.string()), pa.field("cases", pa.int64()), pa.field("hits", pa.int64())])
-
-
-class GroupOrder(Frozen):
-    """One group, or a piece of one: where the candidates of its objects lie, and where its cases go, all relative to the warehouse."""
-
-    group: int
-    sources: dict[str, CandidateSource]
-    cases: str
-
-
-class JoinOrder(Frozen):
-    """The groups and pieces that are joined, and those of each slot (one Spark task)."""
-
-    groups: tuple[GroupOrder, ...]
-    slots: tuple[tuple[int, ...], ...]
 
 
 class SmallGroups:
@@ -52,28 +35,26 @@ class SmallGroups:
 
     Args:
         attempt: the attempt at the batch.
-        matched_rows: an upper bound of the rows at each place, by its index.
+        found: the candidates of objects with rules.
         worker_rows: so many candidates of an object a worker holds at most.
 
     `outgrown` are groups that turned out larger; `native_rows` are the rows counted in tables of objects without rules, by (entity,
     product, period, visible).
     """
 
-    def __init__(self, attempt: Attempt, matched_rows: Sequence[int], worker_rows: int) -> None:
+    def __init__(self, attempt: Attempt, found: FoundCandidates, worker_rows: int) -> None:
         self._attempt = attempt
         self._plan = attempt.plan
-        self._matched_rows = matched_rows
+        self._found = found
         self._worker_rows = worker_rows
-        self._sources: dict[tuple[int, str], CandidateSource] = {}
+        self._sources = {key: own.source for key, own in found.items()}
         self._rows: dict[int, int] = {}
         self.outgrown: list[Group] = []
         self.native_rows: dict[tuple[str, str, str, bool], int] = {}
 
     def are_small(self, group: Group) -> bool:
         """Whether the scans found few enough candidates of a group, or it joins nothing."""
-        return len(group.objects) == 1 or all(
-            self._matched_rows[self._plan.place(group, name).index] <= self._worker_rows for name in group.ruled
-        )
+        return len(group.objects) == 1 or all(self._found[group.index, name].rows <= self._worker_rows for name in group.ruled)
 
     def write_cases(self, groups: Sequence[Group]) -> tuple[dict[str, int], int]:
         """Writes the cases of groups, apart from those that outgrow a worker.
@@ -81,31 +62,17 @@ class SmallGroups:
         Returns:
             The number of cases by task, where there are any, and of hits.
         """
-        self._take_ruled(groups)
+        self._rows = {group.index: sum(self._found[group.index, name].rows for name in group.ruled) for group in groups}
         self._find_native(groups)
         kept = [group for group in groups if group not in self.outgrown]
         if not kept:
             return {}, 0
         orders, rows = zip(*(piece for group in kept for piece in self._pieces(group)), strict=True)
-        slots = spread([CASE_BYTES * count for count in rows])
-        path = self._attempt.give_order("join", JoinOrder(groups=orders, slots=slots))
-        joiner = _joiner(self._attempt.storage, self._attempt.plan_path, path)
-        spark = self._attempt.spark
-        answers = spark.range(0, len(slots), 1, len(slots)).mapInArrow(joiner, from_arrow_schema(ANSWER_SCHEMA)).collect()
+        told = answers(self._attempt, "join", orders, rows, _join, ANSWER_SCHEMA)
         counts: dict[str, int] = {}
-        for row in answers:
+        for row in told:
             counts[row["task_id"]] = counts.get(row["task_id"], 0) + row["cases"]
-        return counts, sum(row["hits"] for row in answers)
-
-    def _take_ruled(self, groups: Sequence[Group]) -> None:
-        for group in groups:
-            self._rows[group.index] = 0
-            for name in group.ruled:
-                place = self._plan.place(group, name)
-                entity_name = self._plan.catalogue.objects[name].entity
-                folder = f"{self._attempt.scan_folder(entity_name)}/{PLACE}={place.index}"
-                self._sources[group.index, name] = CandidateSource(folder=folder, ruled=True)
-                self._rows[group.index] += self._matched_rows[place.index]
+        return counts, sum(row["hits"] for row in told)
 
     def _find_native(self, groups: Sequence[Group]) -> None:
         """Finds the rows of objects without rules level by level: each level joins objects whose candidates are known."""
@@ -156,11 +123,25 @@ class SmallGroups:
                 self.outgrown.append(group)
 
     def _pieces(self, group: Group) -> list[tuple[GroupOrder, int]]:
-        """The orders of a group, each with about its rows: one for each file of its candidates where they are many and join nothing."""
+        """The orders of a group, each with about its rows.
+
+        Where its candidates are many, there is one for each file of them if they join nothing, and else one for some of its tasks.
+        """
         sources = {name: self._sources[group.index, name] for name in group.objects}
         folder, rows = f"{self._attempt.cases_folder}/group-{group.index}", self._rows[group.index]
-        if len(group.objects) > 1 or rows <= AT_ONCE:
-            return [(GroupOrder(group=group.index, sources=sources, cases=f"{folder}/cases.parquet"), rows)]
+        if rows <= AT_ONCE:
+            return [(GroupOrder(group=group.index, sources=sources, target=f"{folder}/cases.parquet"), rows)]
+        if len(group.objects) > 1:
+            bits = np.array_split(self._plan.bits_in_order(group), min(len(group.tasks), LEAST_SLOTS))
+            return [
+                (
+                    GroupOrder(
+                        group=group.index, sources=sources, target=f"{folder}/cases-{number:05d}.parquet", tasks=tuple(some.tolist())
+                    ),
+                    rows // len(bits),
+                )
+                for number, some in enumerate(bits)
+            ]
         files = self._attempt.storage.files(sources[group.recall].folder)
         whole = sum(bytes for _, bytes in files)
         return [
@@ -168,7 +149,7 @@ class SmallGroups:
                 GroupOrder(
                     group=group.index,
                     sources={group.recall: CandidateSource(folder=path, ruled=True)},
-                    cases=f"{folder}/cases-{number:05d}.parquet",
+                    target=f"{folder}/cases-{number:05d}.parquet",
                 ),
                 rows * bytes // whole,
             )
@@ -201,17 +182,6 @@ def _native_scanner(storage: Storage, plan_path: str, path: str, folder: str) ->
     return scan_slots
 
 
-def _joiner(storage: Storage, plan_path: str, path: str) -> BatchMapper:
-    def join_slots(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            order = read_order(JoinOrder, storage.location, path)
-            for slot in batch.column(0).to_pylist():
-                for number in order.slots[slot]:
-                    yield _join(storage, plan_path, order.groups[number])
-
-    return join_slots
-
-
 def _join(storage: Storage, plan_path: str, order: GroupOrder) -> pa.RecordBatch:
     """Joins one group, or a piece of one, and writes its cases; a second try writes the same file again."""
     plan = read_plan(storage.location, plan_path)
@@ -221,9 +191,9 @@ def _join(storage: Storage, plan_path: str, order: GroupOrder) -> pa.RecordBatch
         cases = lone_cases(plan, group, read_candidates(storage, order.sources[group.recall], entity, columns))
     else:
         held = {name: hold(storage, plan, group, name, source) for name, source in order.sources.items()}
-        cases = GroupJoin(plan, group, held).cases()
+        cases = GroupJoin(plan, group, held, order.tasks).cases()
     counts = []
-    with storage.parquet_writer(order.cases, CASE_SCHEMA) as writer:
+    with storage.parquet_writer(order.target, CASE_SCHEMA) as writer:
         for batch in cases:
             writer.write_batch(batch)
             counts.append(pa.table({"task_id": batch.column("task_id"), "hits": pc.list_value_length(batch.column("hits"))}))

@@ -1,7 +1,5 @@
 """Cases put together in workers, without Spark, against the naive evaluator: groups whose objects all have rules."""
 
-from typing import Any
-
 import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,30 +8,12 @@ from srp_assets.recall.cases import case_json
 from srp_assets.recall.scan.candidates import held_of
 from srp_assets.recall.scan.compile import BatchPlan, Group, candidate_columns, plan_of
 from srp_assets.recall.scan.join import GroupJoin
-from srp_assets.recall.scan.kernel import EntityKernel, UnitCount
 from srp_assets.recall.scan.lone import lone_cases
 from srp_assets.strategy.reference import evaluate
 from srp_assets.warehouse.catalogue import Catalogue
-from srp_assets.warehouse.schema import entity_schema
+from support.candidates import candidates_by_place
 from support.generators import batches, table_rows
-from support.partitions import partitions
 from support.specs import task_specs
-
-
-def candidates_by_place(plan: BatchPlan, rows: dict[str, list[dict[str, Any]]]) -> dict[int, pa.Table]:
-    """What the kernel finds at each place."""
-    found: dict[int, list[pa.RecordBatch]] = {place.index: [] for place in plan.places}
-    schemas = {}
-    for entity_name, entity in plan.catalogue.entities.items():
-        if not plan.places_of(entity_name):
-            continue
-        kernel = EntityKernel(plan, entity_name)
-        schemas |= {place.index: kernel.schema for place in plan.places_of(entity_name)}
-        for (product, period, visible), own in partitions(plan.catalogue, entity_name, rows[entity_name]).items():
-            whole = pa.RecordBatch.from_pylist(own, schema=entity_schema(entity)).select(list(kernel.columns))
-            for batch in kernel.scan(whole, product, kernel.active(product, period, visible), UnitCount()):
-                found[batch.column("_place")[0].as_py()].append(batch)
-    return {place: pa.Table.from_batches(batches, schema=schemas[place]) for place, batches in found.items()}
 
 
 def cases_of(plan: BatchPlan, group: Group, found: dict[int, pa.Table]) -> list[pa.RecordBatch]:

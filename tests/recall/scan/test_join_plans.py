@@ -98,7 +98,7 @@ def test_no_unfiltered_row_of_an_object_without_rules_is_exchanged(
     run = BatchRun(attempt, broadcast_rows=0, worker_rows=0)
     for entity in run.entities:
         run.scan(entity)
-    bucketed, broadcast = (LargeGroups(attempt, run.scans, run.matched_rows(), rows) for rows in (0, 1_000_000))
+    bucketed, broadcast = (LargeGroups(attempt, run.found(), rows) for rows in (0, 1_000_000))
     tables = 0
     for group in attempt.plan.groups:
         found = bucketed.ruled(group)
