@@ -1,9 +1,8 @@
 """Compares a day: reads what was served and what is computed again, a part of the traces at a time, and says what is to be recorded."""
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import Connection, Engine
@@ -24,16 +23,13 @@ from srp_assets.sequences.differences.figures import FeaturesOfTraces, day_figur
 from srp_assets.sequences.differences.limits import check_limits, problems_of
 from srp_assets.sequences.differences.registry import DifferenceRecord
 from srp_assets.sequences.differences.scalars import feature_figures
-from srp_assets.sequences.landing import read_served
+from srp_assets.sequences.differences.spooling import Side, parts_of
+from srp_assets.sequences.differences.staleness import AskedRows
 from srp_assets.sequences.places import SequencePlaces, digest_of
 from srp_assets.sequences.registry import SequenceBuild, ServedFile, current_builds, served_files
 from srp_assets.sequences.search.tables import CATEGORY
-from srp_assets.sequences.stages import STAGE_SCHEMA
 from srp_assets.warehouse.registry import last_ingest
 from srp_assets.warehouse.storage import Storage
-
-TRACES_AT_ONCE = 20_000
-"""Traces of a part: some hundred megabytes of final sequences."""
 
 OLDER_VECTORS = 2
 """Versions of vectors before the current one that hypotheses may try."""
@@ -79,18 +75,16 @@ def compare_day(
     if background is None or build is None:
         reason = "nothing was served" if not files else "the stages of the day are not built"
         return _record(places, day, _reads(places, files, build), run_id, reason=reason)
-    served = read_served(places.sequences, files)
-    offline = pa.concat_tables(
-        [STAGE_SCHEMA.empty_table(), *(places.sequences.read(path, STAGE_SCHEMA.names).cast(STAGE_SCHEMA) for path in build.files)]
-    )
-    offline = what_was_asked(served, offline, every_request=places.document.differences.every_request)
+    served, offline = Side(places.sequences, [file.path for file in files]), Side(places.sequences, build.files)
+    count, parts = parts_of(served, offline)
     compared: list[Compared] = []
-    parts = list(parts_of(served, offline))
     for number, (own, other) in enumerate(parts):
         if progress:
-            progress(f"comparing what was served on {day}", number, len(parts))
+            progress(f"comparing what was served on {day}", number, count)
+        asked = what_was_asked(own, other, every_request=places.document.differences.every_request)
         tried = sum(difference.tried for part in compared for difference in part.differences)
-        compared.append(compare(own, other, background, max(0, most - tried)))
+        # Each part may use what the ones before it left of its share.
+        compared.append(compare(own, asked, background, max(0, most * (number + 1) // count - tried)))
     features = None if parity is None else _features(engine, places, parity, day)
     figures = day_figures(day, places.document, compared, features)
     problems = problems_of(figures, places.document)
@@ -108,18 +102,6 @@ def compare_day(
         compared_at=datetime.now(UTC),
         run_id=run_id,
     )
-
-
-def parts_of(served: pa.Table, offline: pa.Table) -> Iterator[tuple[pa.Table, pa.Table]]:
-    """Both tables, some traces at a time."""
-    traces = pc.unique(pa.chunked_array([*served["trace_id"].chunks, *offline["trace_id"].chunks], pa.string()))
-    count = -(-len(traces) // TRACES_AT_ONCE)
-    if count <= 1:
-        yield served, offline
-        return
-    parts = [np.asarray(pc.index_in(table["trace_id"], traces)) // TRACES_AT_ONCE for table in (served, offline)]
-    for number in range(count):
-        yield served.filter(pa.array(parts[0] == number)), offline.filter(pa.array(parts[1] == number))
 
 
 def _background(connection: Connection, places: SequencePlaces, day: str) -> Background:
@@ -148,10 +130,12 @@ def _features(engine: Engine, places: SequencePlaces, parity: Storage, day: str)
     """What tells the causes of scalar features, where the day's parity was checked."""
     with engine.connect() as connection:
         records = newest_records(connection, day, day)
+        asked = _requests(connection, places, day, ["event_time", USER])
     pairs = read_samples(parity, records.values())
     if not pairs.num_rows:
         return None
-    return lambda causes: feature_figures(pairs, places.layout.definitions, causes)
+    rows = None if asked is None else AskedRows(asked)
+    return lambda causes: feature_figures(pairs, places.layout.definitions, causes, rows)
 
 
 def _of(actions: pa.Table, users: pa.Array) -> pa.Table:
@@ -170,12 +154,12 @@ def _vectors(connection: Connection, places: SequencePlaces) -> dict[str, ItemVe
     return found
 
 
-def _requests(connection: Connection, places: SequencePlaces, day: str) -> pa.Table | None:
-    """The context of the requests of a day, from their log."""
+def _requests(connection: Connection, places: SequencePlaces, day: str, others: Sequence[str] = ()) -> pa.Table | None:
+    """The context of the requests of a day, from their log, with some other columns of it."""
     log = places.logs.of_role("request")
     if log is None:
         return None
-    names = ["trace_id", *(name for name in context_columns(places.layout.definitions) if name in log.columns and name != USER)]
+    names = ["trace_id", *others, *(name for name in context_columns(places.layout.definitions) if name in log.columns and name != USER)]
     landed = landed_log_files(connection, log.name, days_before(day, 1), day)
     found = [places.features.logs.read(path, names) for files in landed.values() for path in files.rows]
     return pa.concat_tables(found, promote_options="default") if found else None

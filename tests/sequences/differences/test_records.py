@@ -26,7 +26,8 @@ from srp_assets.samples.ranking.sequences.faults import sequence_fault
 from srp_assets.samples.ranking.sequences.histories import DECLARED, FEATURES, Histories
 from srp_assets.samples.ranking.sequences.serving import served_stages
 from srp_assets.sequences.declaration import DifferenceLimits, Document
-from srp_assets.sequences.differences.checking import compare_day, days_to_compare, parts_of
+from srp_assets.sequences.differences import spooling
+from srp_assets.sequences.differences.checking import compare_day, days_to_compare
 from srp_assets.sequences.differences.comparing import what_was_asked
 from srp_assets.sequences.differences.evidence import with_sequences
 from srp_assets.sequences.differences.figures import recurrence
@@ -34,9 +35,11 @@ from srp_assets.sequences.differences.limits import check_limits, limit_of
 from srp_assets.sequences.differences.registry import DifferenceRecord, newest_differences, record_difference
 from srp_assets.sequences.differences.report.page import difference_html
 from srp_assets.sequences.differences.scalars import causes_of, feature_figures
+from srp_assets.sequences.differences.spooling import Side, parts_of
 from srp_assets.sequences.landing import land_stages
 from srp_assets.sequences.places import SequencePlaces
 from srp_assets.sequences.registry import SequenceBuild, record_builds
+from srp_assets.sequences.stages import STAGE_SCHEMA
 from srp_assets.warehouse.catalogue import Catalogue
 from srp_assets.warehouse.storage import Storage
 from support.feature_files import build_actions
@@ -188,13 +191,39 @@ def test_what_the_online_side_was_not_asked_is_not_compared(truth: pa.Table) -> 
     assert first in what_was_asked(served, truth, every_request=True)["trace_id"].to_pylist()
 
 
-def test_parts_hold_every_trace_once(truth: pa.Table, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("srp_assets.sequences.differences.checking.TRACES_AT_ONCE", 5)
-    parts = list(parts_of(truth, truth))
-    assert len(parts) == 3
-    traces = [set(own["trace_id"].to_pylist()) for own, _ in parts]
-    assert sum(map(len, traces)) == len(set().union(*traces)) == 12
-    assert sum(own.num_rows for own, _ in parts) == truth.num_rows
+def test_parts_hold_every_trace_once_and_memory_does_not_grow_with_the_day(
+    truth: pa.Table, storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def copies(times: int) -> tuple[Side, pa.Table]:
+        names = truth["trace_id"].to_pylist()
+        place = truth.column_names.index("trace_id")
+        tables = [truth.set_column(place, "trace_id", pa.array([f"{name}-{copy}" for name in names])) for copy in range(times)]
+        paths = [f"{times}/{number}.parquet" for number in range(times)]
+        for path, table in zip(paths, tables, strict=True):
+            storage.write(path, table.cast(STAGE_SCHEMA))
+        return Side(storage, paths), pa.concat_tables(tables)
+
+    count, parts = parts_of(*[copies(1)[0]] * 2)
+    assert count == 1
+    assert [(own.num_rows, other.num_rows) for own, other in parts] == [(truth.num_rows, truth.num_rows)]
+    actions = pc.sum(pc.list_value_length(truth["event_id"])).as_py()
+    monkeypatch.setattr(spooling, "ACTIONS_AT_ONCE", actions)
+    monkeypatch.setattr(spooling, "ACTIONS_OF_A_PIECE", actions // 4)
+    peaks = {}
+    for times in (3, 12):
+        side, whole = copies(times)
+        before, peaks[times], found = pa.total_allocated_bytes(), 0, []
+        count, parts = parts_of(side, side)
+        for own, other in parts:
+            peaks[times] = max(peaks[times], pa.total_allocated_bytes() - before)
+            assert own.equals(other)
+            found.append((own.num_rows, set(own["trace_id"].to_pylist())))
+        assert count == len(found) == 2 * times
+        assert sum(rows for rows, _ in found) == whole.num_rows
+        traces = [traces for _, traces in found]
+        assert sum(map(len, traces)) == len(set().union(*traces)) == 12 * times
+        del whole
+    assert peaks[12] < 2 * peaks[3]
 
 
 def pairs_of(feature: str, served: Sequence[float | None], offline: Sequence[float | None], state: str = "compared") -> pa.Table:
@@ -228,9 +257,9 @@ def test_scalar_features_have_causes_of_the_same_families(
 ) -> None:
     definitions: Definitions = shop.definitions
     feature = definitions.features["clicks_30d"]
-    assert causes_of(pairs_of(feature.name, served, offline), feature) == causes
-    assert causes_of(pairs_of(feature.name, served, offline, "missing"), feature) == ["feature_missing"] * len(served)
-    assert causes_of(pairs_of(feature.name, served, offline, "foreign"), feature) == ["definition_version"] * len(served)
+    assert causes_of(pairs_of(feature.name, served, offline), feature, definitions) == causes
+    assert causes_of(pairs_of(feature.name, served, offline, "missing"), feature, definitions) == ["feature_missing"] * len(served)
+    assert causes_of(pairs_of(feature.name, served, offline, "foreign"), feature, definitions) == ["definition_version"] * len(served)
 
 
 def test_what_is_left_of_a_feature_is_told_beside_the_sequences_of_its_traces(shop: Histories) -> None:
