@@ -1,4 +1,4 @@
-"""When sequences are built: the job, its daily path, and the retention."""
+"""When sequences are built: the job, the sensor that asks for days whose logs were built again, the daily path, and the retention."""
 
 from datetime import datetime
 from typing import Any
@@ -7,11 +7,15 @@ import dagster as dg
 from sqlalchemy import Engine
 
 from jobs.daily import schedule_of_yesterday
+from jobs.reopening import TICK_SECONDS, ask_for, span_request
 from jobs.retention import retention_schedule
-from srp_assets.sequences.assets import STAGES
-from srp_assets.sequences.building.days import delete_old_builds
-from srp_assets.sequences.places import SequencePlaces
+from resources.registry_database import RegistryResource
+from srp_assets.partitions import log_days
+from srp_assets.sequences.assets import STAGES, StagesBuildConfig
+from srp_assets.sequences.building.days import delete_old_builds, inputs_of, reopened_days
+from srp_assets.sequences.places import SequencePlaces, digest_of
 from srp_assets.settings import Settings
+from srp_assets.warehouse.registry_builds import PeriodKey
 
 BUILD_STAGES_JOB = "build_sequence_stages"
 
@@ -26,6 +30,35 @@ def sequences_jobs() -> list[Any]:
             description="Builds the behaviour sequences of the requests of a range of days, and what is kept of the months before.",
         )
     ]
+
+
+def sequences_sensors(places: SequencePlaces) -> list[dg.SensorDefinition]:
+    """The sensor that asks for days whose logs or requests were replaced since their stages."""
+
+    @dg.sensor(
+        name="reopened_sequences",
+        job_name=BUILD_STAGES_JOB,
+        minimum_interval_seconds=TICK_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Asks for one run for each range of days whose logs were built, or whose requests landed, since their sequences.",
+    )
+    def reopened_sequences(context: dg.SensorEvaluationContext, registry: RegistryResource) -> dg.SensorResult:
+        """Asks for one run for each range of days that must be built again, unless a run does so already."""
+        with registry.engine.connect() as connection:
+            stale = reopened_days(connection, places)
+            # A day may change without a build of logs: served features that land name candidates.
+            reads = digest_of([own.digest for own in inputs_of(connection, places).values()])
+        return ask_for(
+            context,
+            [PeriodKey("stages", places.logs.name, day) for day in stale],
+            log_days(places.logs).get_partition_keys(),
+            job=BUILD_STAGES_JOB,
+            assets={STAGES: "stages"},
+            as_of=reads,
+            request=lambda span: span_request(span, [STAGES], STAGES.to_python_identifier(), StagesBuildConfig(only_changed=True)),
+        )
+
+    return [reopened_sequences]
 
 
 def sequences_schedules(settings: Settings, places: SequencePlaces, jobs: list[Any]) -> list[Any]:

@@ -41,6 +41,7 @@ from srp_assets.online.parity.registry import ParityRecord, records_of_run
 from srp_assets.partitions import RECALL_BATCHES
 from srp_assets.recall.claims import claim_window, waiting_tasks
 from srp_assets.sequences.assets import STAGES, StagesBuildConfig
+from srp_assets.sequences.places import Portraits
 from srp_assets.strategy.standing import periods_to_look_into, periods_without_hits
 from srp_assets.training.assets import SETS, SetsBuildConfig
 from srp_assets.warehouse.assets import BuildConfig, table_key
@@ -146,19 +147,24 @@ class LocalRuns:
         if not result.success:
             raise _failure(result)
 
-    def build_stages(self, days: Sequence[str]) -> None:
+    def build_stages(self, days: Sequence[str], portraits: Portraits = "computed") -> None:
         """Builds the sequences of requests of some days in one run over the range that they span; what is built in between is left alone.
+
+        Args:
+            days: of the requests.
+            portraits: what the sequences begin from.
 
         Raises:
             SrpError: if the run fails; what was built before stays.
         """
         if not days:
             return
+        config = StagesBuildConfig(only_changed=True, portraits=portraits)
         result = self._execute(
             BUILD_STAGES_JOB,
             asset_selection=[STAGES],
             tags={FIRST_TAG: min(days), LAST_TAG: max(days)},
-            run_config={"ops": {STAGES.to_python_identifier(): {"config": StagesBuildConfig(only_changed=True).model_dump()}}},
+            run_config={"ops": {STAGES.to_python_identifier(): {"config": config.model_dump()}}},
         )
         if not result.success:
             raise _failure(result)

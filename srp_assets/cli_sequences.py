@@ -1,5 +1,6 @@
 """The commands for behaviour sequences: what is declared, building what is stale without the daemon, landing what was served."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from srp_assets.cli_sequence_differences import differences_command
 from srp_assets.errors import NotFound
 
 if TYPE_CHECKING:
-    from srp_assets.sequences.places import SequencePlaces
+    from srp_assets.sequences.places import Portraits, SequencePlaces
 
 
 @click.group(
@@ -57,8 +58,15 @@ def list_sequences(as_json: bool) -> int:
 
 @sequences_command.command("build")
 @range_options("days")
+@click.option(
+    "--portraits",
+    type=click.Choice(["computed", "logged"]),
+    default="computed",
+    show_default=True,
+    help="Begin from portraits computed from logs, or from those that the online side logged, where it did.",
+)
 @json_option
-def build(since: datetime | None, before: datetime | None, as_json: bool) -> int:
+def build(since: datetime | None, before: datetime | None, portraits: "Portraits", as_json: bool) -> int:
     """Build the stages of the requests of days wherever logs, vectors or what was served changed since."""
     from srp_assets.cli_runs import LocalRuns
     from srp_assets.console import progress, say
@@ -68,16 +76,18 @@ def build(since: datetime | None, before: datetime | None, as_json: bool) -> int
     first = since.date().isoformat() if since else ""
     last = (before - timedelta(microseconds=1)).date().isoformat() if before else "~"
     with open_home() as home, progress("sequences", shown=not as_json) as report:
-        places = home_sequences(home)
+        places = replace(home_sequences(home), portraits=portraits)
         with home.engine.connect() as connection:
             days = [day for day in stale_days(connection, places) if first <= day <= last]
         with LocalRuns(home, progress=report) as runs:
-            runs.build_stages(days)
+            runs.build_stages(days, portraits)
         with home.engine.connect() as connection:
             builds = current_builds(connection, "stages", places.current(connection).identity("stages"))
     requests = sum(builds[day].figures["requests"] for day in days if day in builds)
     if as_json:
-        answer({"built": days, "requests": requests, "short": sum(builds[day].figures["short"] for day in days if day in builds)})
+        built = [builds[day].figures for day in days if day in builds]
+        told = {name: sum(own.get(name, 0) for own in built) for name in ("short", "logged")}
+        answer({"built": days, "requests": requests, **told})
     else:
         say(f"sequences: {requests:,} requests of {len(days):,} days" if days else "everything is built from what is current")
     return OK

@@ -20,7 +20,7 @@ from jobs.quality import quality_jobs, quality_schedules
 from jobs.recall import notification_sensor, recall_job, recall_sensor, retention_schedule
 from jobs.recall_refill import refill_job, refill_sensor
 from jobs.sequence_differences import difference_jobs, difference_schedules
-from jobs.sequences import sequences_jobs, sequences_schedules
+from jobs.sequences import sequences_jobs, sequences_schedules, sequences_sensors
 from jobs.training import training_jobs, training_schedules, training_sensors
 from jobs.warehouse import warehouse_jobs, warehouse_schedules, warehouse_sensors
 from jobs.wordlists import wordlists_schedules, wordlists_sensors
@@ -155,6 +155,7 @@ def _sequences(settings: Settings, catalogue: Catalogue, logs: LogCatalogue, dec
         asset_checks=[*sequences_checks(places), *difference_checks(places)],
         jobs=[*jobs, *compare],
         schedules=[*sequences_schedules(settings, places, jobs), *difference_schedules(compare)],
+        sensors=sequences_sensors(places),
     )
 
 

@@ -39,7 +39,7 @@ def written_stages(settings: Settings, path: Path) -> pa.Table:
 
 def test_what_is_declared_and_what_is_not_there(settings: Settings) -> None:
     found = srp("sequences", "list")
-    assert [own["name"] for own in found["sequences"]] == ["similar_actions", "earlier_interest"]
+    assert [own["name"] for own in found["sequences"]] == ["similar_actions", "earlier_interest", "like_minded"]
     assert found["sequences"][0]["lengths"] == [10_000, 1_000, 100]
     assert found["sequences"][0]["owner"] == "ranking"
     assert found["days"] == []

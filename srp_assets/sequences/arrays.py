@@ -22,16 +22,31 @@ def fixed_arrays(sequence: Sequence, stages: pa.Table) -> pa.Table:
         stages: a stage table; rows of other stages and sequences are left out.
     """
     own = stages.filter(pc.and_(pc.equal(stages["stage"], "final"), pc.equal(stages["sequence"], sequence.name)))
+    keys = {name: own[name].combine_chunks() for name in ("trace_id", "candidate_id")}
+    return pa.table({**keys, **fixed_columns(sequence, own)})
+
+
+def lists_of(sequence: Sequence) -> tuple[str, ...]:
+    """The lists of a stage table that the arrays of a sequence are made of, its times among them."""
+    return tuple(dict.fromkeys(["event_time", *(name for name in sequence.columns if name != TIME_GAP)]))
+
+
+def fixed_columns(sequence: Sequence, rows: pa.Table) -> dict[str, pa.FixedSizeListArray]:
+    """Each declared column of final rows as a list of `final.length`, and `mask`.
+
+    Args:
+        sequence: its declaration.
+        rows: with `as_of` and the lists that `lists_of` names; where these are null, nothing is filled.
+    """
     length = sequence.final.length
-    sizes = np.asarray(pc.list_value_length(own["event_id"])).astype(np.int64)
+    sizes = np.asarray(pc.fill_null(pc.list_value_length(rows["event_time"]), 0)).astype(np.int64)
     places, mask = _places(sizes, length, from_start=sequence.padding == "start")
-    columns: dict[str, pa.Array] = {"trace_id": own["trace_id"].combine_chunks(), "candidate_id": own["candidate_id"].combine_chunks()}
+    columns: dict[str, pa.FixedSizeListArray] = {}
     for name in sequence.columns:
-        values = _values(own, name, sizes)
-        taken = values.take(pa.array(places.ravel(), mask=~mask.ravel()))
+        taken = _values(rows, name, sizes).take(pa.array(places.ravel(), mask=~mask.ravel()))
         columns[name] = pa.FixedSizeListArray.from_arrays(taken, length)
     columns[MASK] = pa.FixedSizeListArray.from_arrays(pa.array(mask.ravel()), length)
-    return pa.table(columns)
+    return columns
 
 
 def _places(sizes: Integers, length: int, *, from_start: bool) -> tuple[Integers, Flags]:
@@ -54,5 +69,6 @@ def _values(rows: pa.Table, name: str, sizes: Integers) -> pa.Array:
 
 def _time_gap(rows: pa.Table, sizes: Integers) -> pa.Array:
     """Seconds from each action to its request."""
-    asked = np.repeat(integers(rows["as_of"]), sizes)
+    filled = sizes > 0
+    asked = np.repeat(integers(rows["as_of"].filter(pa.array(filled))), sizes[filled])
     return pa.array((asked - integers(pc.list_flatten(rows["event_time"]))) / MICROSECONDS_OF_SECOND)

@@ -4,6 +4,7 @@ What belongs here is wiring and metadata: `building/days.py` builds. The job, sc
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from pydantic import Field
 from resources.registry_database import RegistryResource
 from resources.spark import SparkResource
 from resources.strict import StrictConfig
+from srp_assets.embeddings.assets import ITEMS
+from srp_assets.errors import InvalidInput
 from srp_assets.features.aggregation.layout import layout_of
 from srp_assets.features.assets import places_of
 from srp_assets.features.declaration.loading import load_definitions
@@ -23,7 +26,7 @@ from srp_assets.progress import Progress
 from srp_assets.sequences.building.days import bring_up_to_date, stale_days
 from srp_assets.sequences.declaration import load_sequences
 from srp_assets.sequences.funnel import FunnelBand, funnel_of_day
-from srp_assets.sequences.places import SequencePlaces
+from srp_assets.sequences.places import Portraits, SequencePlaces
 from srp_assets.sequences.registry import SequenceBuild, current_builds
 from srp_assets.sequences.stages import STAGE_SCHEMA
 from srp_assets.settings import Settings
@@ -42,6 +45,9 @@ class StagesBuildConfig(StrictConfig):
     """What a build of some days is limited to."""
 
     only_changed: bool = Field(False, description="leave out days that are built from what counts now, and days without logs")
+    portraits: Portraits = Field(
+        "computed", description="begin from portraits computed from logs, or (logged) from those that the online side logged, where it did"
+    )
 
 
 def sequences_storage(location: str) -> Storage:
@@ -53,16 +59,20 @@ def sequence_places(settings: Settings, catalogue: Catalogue, logs: LogCatalogue
     """Where the sequences of a home are built from and to.
 
     Raises:
-        InvalidInput: if a declaration is not valid.
+        InvalidInput: if a declaration is not valid, or takes vectors of which none are declared.
     """
     definitions = load_definitions(features)
+    document = load_sequences(declared, definitions)
+    if document.embeddings is not None and settings.embedding_declarations is None:
+        remedy = "declare them in embeddings.yaml beside the logs, or leave soft searches out"
+        raise InvalidInput(f"this home declares no embeddings {document.embeddings!r}", where=f"{declared}: embeddings", remedy=remedy)
     return SequencePlaces(
         sequences=sequences_storage(settings.warehouse_location),
         embeddings=Storage(f"{settings.warehouse_location.rstrip('/')}/embeddings"),
         features=places_of(settings, catalogue),
         logs=logs,
         layout=layout_of(definitions),
-        document=load_sequences(declared, definitions),
+        document=document,
         buckets=settings.sequences_buckets,
         slack=settings.sequences_slack,
         split_rows=settings.sequences_split_rows,
@@ -75,11 +85,16 @@ def sequences_assets(places: SequencePlaces, *, progress: Progress | None = None
         start_offset=-places.document.portrait.days, end_offset=0, allow_nonexistent_upstream_partitions=True
     )
 
+    # Vectors are of weeks; whichever version counts is taken, so that of the week before is the newest that must be there.
+    week_before = dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=-1, allow_nonexistent_upstream_partitions=True)
+    vectors = [] if places.document.embeddings is None else [dg.AssetDep(ITEMS, partition_mapping=week_before)]
+
     @dg.asset(
         key=STAGES,
         deps=[
             dg.AssetDep(dg.AssetKey(["logs", "actions"]), partition_mapping=reached),
             dg.AssetDep(dg.AssetKey(["logs", "impression_outcomes"])),
+            *vectors,
         ],
         partitions_def=log_days(places.logs),
         backfill_policy=dg.BackfillPolicy.single_run(),
@@ -96,7 +111,7 @@ def sequences_assets(places: SequencePlaces, *, progress: Progress | None = None
         builds = bring_up_to_date(
             spark.session(),
             registry.engine,
-            places,
+            replace(places, portraits=config.portraits),
             list(context.partition_keys),
             only_changed=config.only_changed,
             run_id=context.run.run_id,

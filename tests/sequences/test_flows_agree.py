@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
+from srp_assets.embeddings.vectors import ItemVectors
 from srp_assets.features.aggregation.rows import integers
 from srp_assets.features.declaration.definitions import Definitions
 from srp_assets.online.answering.columns import Request
@@ -19,6 +20,7 @@ from srp_assets.sequences.building.computing import DROPPED, Inputs, computed_st
 from srp_assets.sequences.building.logged import stages_of_portraits
 from srp_assets.sequences.declaration import Document, load_sequences
 from srp_assets.sequences.search.attributes import AttributeIndex
+from srp_assets.sequences.search.searching import SearchVectors
 from srp_assets.settings import PROJECT_ROOT
 from srp_assets.warehouse.schema import TIMESTAMP
 from support.feature_logs import versions_tables
@@ -42,16 +44,29 @@ def sample_document(sample_features: Definitions) -> Document:
     return load_sequences(PROJECT_ROOT / "examples" / "sample" / "sequences.yaml", sample_features)
 
 
+def drawn_item_vectors(actions: pa.Table) -> ItemVectors:
+    """Vectors of most items; the others have none, and are not found."""
+    everything = sorted(set(actions["item_id"].drop_null().to_pylist()))
+    items = everything[: 9 * len(everything) // 10]
+    return ItemVectors("drawn", pa.array(items), np.random.default_rng(4).normal(size=(len(items), 8)).astype(np.float32))
+
+
 def test_the_clean_sample_shop(store: Store, sample_features: Definitions, sample_document: Document) -> None:
     world = RankingWorld(events=4_000, seed=5, days=12)
     actions, versions = shop_actions(sample_features, world), {"item": shop_items(world)}
     requests = [asked.request for asked in sampled_requests(world, 30)]
-    served = replayed(store, sample_features, sample_document, versions, with_repeats(world, as_stream(sample_features, actions)), requests)
-    inputs = Inputs(sample_document, AttributeIndex(sample_features, versions), None)
+    vectors = SearchVectors(drawn_item_vectors(actions))
+    stream = with_repeats(world, as_stream(sample_features, actions))
+    served = replayed(store, sample_features, sample_document, versions, stream, requests, vectors)
+    inputs = Inputs(sample_document, AttributeIndex(sample_features, versions), vectors)
     computed = pa.concat_tables(computed_stages(inputs, whole(actions), requests_table(requests)))
     assert sorted_stages(served).equals(sorted_stages(computed))
     final = served.filter(pc.equal(served["stage"], "final"))
-    assert pc.sum(pc.list_value_length(final["event_id"])).as_py() > 100
+    for sequence in sample_document.sequences:
+        own = final.filter(pc.equal(final["sequence"], sequence.name))
+        assert pc.sum(pc.list_value_length(own["event_id"])).as_py() > 100
+        # The version of vectors travels with what was searched by them.
+        assert pc.unique(own["embedding_version"]).to_pylist() == ["drawn" if sequence.final.search == "soft" else None]
 
     logged = served.filter(pc.equal(served["stage"], "portrait"))
     from_log = pa.concat_tables(stages_of_portraits(inputs, logged, requests_table(requests)))

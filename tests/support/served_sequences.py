@@ -15,6 +15,7 @@ from srp_assets.online.store import Pointer, Position, Store
 from srp_assets.sequences.answering import SequenceTwin
 from srp_assets.sequences.building.computing import CANDIDATES
 from srp_assets.sequences.declaration import Document
+from srp_assets.sequences.search.searching import SearchVectors
 from srp_assets.sequences.served import served_stages
 from srp_assets.warehouse.schema import TIMESTAMP
 
@@ -34,10 +35,11 @@ def replayed(
     versions: Mapping[str, pa.Table],
     actions: pa.Table,
     requests: Iterable[Request],
+    vectors: SearchVectors | None = None,
 ) -> pa.Table:
     """What is served of requests in the order of their times, each after all that was known before it."""
     consumer = Consumer(store, record_layout(layout_of(definitions)), begun(store, definitions, versions))
-    stream, twin, answers = as_stream(definitions, actions), SequenceTwin(store, definitions, document), []
+    stream, twin, answers = as_stream(definitions, actions), SequenceTwin(store, definitions, document, vectors), []
     for request in sorted(requests, key=lambda request: request.as_of):
         consumer.consume(events_of(known_between(stream, consumer.position.consumed_to, request.as_of)), request.as_of)
         answers.append(twin.answer(request))

@@ -68,6 +68,25 @@ def stale_days(connection: Connection, places: SequencePlaces) -> list[str]:
     return [day for day, reads in inputs.items() if day not in built or built[day].reads != reads.digest]
 
 
+def newest_builds(connection: Connection, places: SequencePlaces) -> dict[str, SequenceBuild]:
+    """The newest stages of each day, whatever version of vectors they were searched with: their rows say which."""
+    found: dict[str, SequenceBuild] = {}
+    for identity in places.identities(connection):
+        for day, build in current_builds(connection, "stages", identity).items():
+            if day not in found or build.build_id > found[day].build_id:
+                found[day] = build
+    return found
+
+
+def reopened_days(connection: Connection, places: SequencePlaces) -> list[str]:
+    """The days whose stages are not built, or were made from other logs than those that count now.
+
+    A new version of vectors reopens nothing: what was served before was searched with the version before.
+    """
+    built = newest_builds(connection, places)
+    return [day for day, reads in inputs_of(connection, places).items() if day not in built or built[day].reads != reads.digest]
+
+
 def bring_up_to_date(
     spark: "SparkSession",
     engine: Engine,
@@ -179,6 +198,7 @@ def _stages(
         versions = version_files(connection, places.features, places.layout, last_ingest(connection))
         requests = requests_of(spark, connection, places, span)
         reached = built_days(connection, "actions", days_before(span[0], places.document.portrait.days), span[-1])
+        served = served_files(connection, span[0], span[-1]) if places.portraits == "logged" else {}
     storage, keep = places.sequences, places.keep
     own = [path for day, built in reached.items() if day[:7] == span[0][:7] for path in built.paths]
     everything = [path for built in reached.values() for path in built.paths]
@@ -189,7 +209,8 @@ def _stages(
             actions = read_actions(spark, places.features.logs, own, columns)
             write_month(asking(actions, requests), storage, folders[-1], keep, places.buckets)
         vectors = places.vectors[:2] if places.vectors else None
-        job = Job(places.document, definitions, versions, storage, folders, run, places.buckets, places.split_rows, vectors)
+        logged = [file.path for files in served.values() for file in files]
+        job = Job(places.document, definitions, versions, storage, folders, run, places.buckets, places.split_rows, vectors, logged=logged)
         raw = read_actions(spark, places.features.logs, everything, columns) if everything else None
         written = write_stages(requests, raw, job)
     except BaseException:
@@ -201,6 +222,8 @@ def _stages(
 
 def _day_build(places: SequencePlaces, day: str, reads: DayReads, run: str, written: WrittenStages, run_id: str | None) -> SequenceBuild:
     figures = {"requests": written.requests.get(day, 0), "short": written.short.get(day, 0)}
+    if places.portraits == "logged":
+        figures["logged"] = written.logged.get(day, 0)
     return SequenceBuild(
         build_id=0,
         table="stages",

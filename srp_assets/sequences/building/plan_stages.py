@@ -6,7 +6,9 @@ is named by its task; the raw actions of these users are read then, for them alo
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark import TaskContext
@@ -17,11 +19,13 @@ from srp_assets.embeddings.vectors import read_vectors
 from srp_assets.features.building.files import VersionFiles, open_files, read_versions
 from srp_assets.features.declaration.definitions import Definitions
 from srp_assets.sequences.building.computing import DROPPED, Inputs, computed_stages, short_requests
+from srp_assets.sequences.building.logged import stages_of_portraits
 from srp_assets.sequences.building.plan_months import BUCKET, USER, path_of, write_month
 from srp_assets.sequences.declaration import Document
 from srp_assets.sequences.search.attributes import AttributeIndex
 from srp_assets.sequences.search.searching import SearchVectors
 from srp_assets.sequences.served import is_logged
+from srp_assets.sequences.stages import STAGE_SCHEMA
 from srp_assets.warehouse.storage import Storage
 
 SCHEMA = pa.schema(
@@ -31,10 +35,11 @@ SCHEMA = pa.schema(
         ("rows", pa.int64()),
         ("bytes", pa.int64()),
         ("requests", pa.int64()),
+        ("logged", pa.int64()),
         ("short", pa.list_(pa.string())),
     ]
 )
-MANIFEST = "day string, path string, rows bigint, bytes bigint, requests bigint, short array<string>"
+MANIFEST = "day string, path string, rows bigint, bytes bigint, requests bigint, logged bigint, short array<string>"
 
 EVERYTHING = 1 << 62
 
@@ -59,6 +64,7 @@ class Job:
         split_rows: requests that one task computes at once.
         vectors: storage and file of the vectors of items, if there are any.
         portraits: whether the portraits are written of the traces that the declaration says.
+        logged: files of served stages; the requests whose portraits stand in them begin from these.
     """
 
     document: Document
@@ -71,6 +77,7 @@ class Job:
     split_rows: int
     vectors: tuple[Storage, str] | None = None
     portraits: bool = True
+    logged: Sequence[str] = ()
 
     def inputs(self) -> Inputs:
         """What is read once for a task."""
@@ -85,6 +92,11 @@ class Job:
             return None
         return open_files(self.storage, paths).to_table(filter=pc.field(USER).isin(users))
 
+    def logged_portraits(self, traces: pa.Array) -> pa.Table:
+        """The portraits that were logged of some traces."""
+        wanted = (pc.field("stage") == "portrait") & pc.field("trace_id").isin(traces)
+        return open_files(self.storage, self.logged, STAGE_SCHEMA).to_table(filter=wanted) if self.logged else STAGE_SCHEMA.empty_table()
+
 
 @dataclass
 class WrittenStages:
@@ -96,6 +108,7 @@ class WrittenStages:
         requests: by day.
         bytes: of all files.
         short: by day the requests for which too little was kept, and for which raw actions were read.
+        logged: by day the requests that began from a logged portrait.
     """
 
     files: dict[str, list[str]] = field(default_factory=dict)
@@ -103,6 +116,7 @@ class WrittenStages:
     requests: dict[str, int] = field(default_factory=dict)
     bytes: dict[str, int] = field(default_factory=dict)
     short: dict[str, int] = field(default_factory=dict)
+    logged: dict[str, int] = field(default_factory=dict)
 
 
 def write_stages(requests: DataFrame, raw: DataFrame | None, job: Job) -> WrittenStages:
@@ -164,7 +178,7 @@ def _computed(requests: DataFrame, job: Job, written: WrittenStages, spread: int
             written.short[day] = written.short.get(day, 0) + len(row["short"])
         else:
             written.files.setdefault(day, []).append(row["path"])
-            for name in ("rows", "bytes", "requests"):
+            for name in ("rows", "bytes", "requests", "logged"):
                 found: dict[str, int] = getattr(written, name)
                 found[day] = found.get(day, 0) + row[name]
     return short
@@ -192,22 +206,26 @@ def _written(job: Job, inputs: Inputs, place: tuple[int, int, int], requests: pa
     bucket, partition, number = place
     actions = job.actions(bucket, pc.unique(requests[USER]))
     kept = actions if actions is not None else no_actions()
-    short = short_requests(inputs, kept, requests)
+    portraits = job.logged_portraits(requests["trace_id"].combine_chunks())
+    has_portrait = np.asarray(pc.is_in(requests["trace_id"], value_set=portraits["trace_id"].combine_chunks()))
+    short = short_requests(inputs, kept, requests) & ~has_portrait
     days = pc.strftime(requests["as_of"], "%Y-%m-%d")
     for day in sorted(pc.unique(days).to_pylist()):
         of_day = pc.equal(days, day)
         names = requests["trace_id"].filter(pc.and_(of_day, pa.array(short))).to_pylist()
         if names:
             yield pa.RecordBatch.from_pylist([{"day": day, "short": names}], schema=SCHEMA)
-        part = requests.filter(pc.and_(of_day, pa.array(~short)))
-        logged = [trace for trace in part["trace_id"].to_pylist() if job.portraits and is_logged(job.document.portrait, trace)]
-        counted = part.num_rows
-        for piece, table in enumerate(computed_stages(inputs, kept, part, set(logged))):
+        part = requests.filter(pc.and_(of_day, pa.array(~short & ~has_portrait)))
+        begun = requests.filter(pc.and_(of_day, pa.array(has_portrait)))
+        written = [trace for trace in part["trace_id"].to_pylist() if job.portraits and is_logged(job.document.portrait, trace)]
+        tables = chain(computed_stages(inputs, kept, part, set(written)), stages_of_portraits(inputs, portraits, begun))
+        counted = {"requests": part.num_rows + begun.num_rows, "logged": begun.num_rows}
+        for piece, table in enumerate(tables):
             path = f"{job.folder}/day={day}/{bucket}-{partition}-{number}-{piece}.parquet"
             size = job.storage.write(path, table)
-            row = {"day": day, "path": path, "rows": table.num_rows, "bytes": size, "requests": counted, "short": []}
+            row = {"day": day, "path": path, "rows": table.num_rows, "bytes": size, **counted, "short": []}
             yield pa.RecordBatch.from_pylist([row], schema=SCHEMA)
-            counted = 0
+            counted = dict.fromkeys(counted, 0)
 
 
 def no_actions() -> pa.Table:
