@@ -29,6 +29,7 @@ MODEL_PATH = "model"
 """Where a run keeps its model."""
 
 COLUMN_TYPES = {"number": "double", "text": "string", "time": "datetime"}
+LIST_TYPES = {"texts": "string", "numbers": "double", "flags": "boolean"}
 """What a signature calls the types of features; lists of texts are arrays."""
 
 BATCH = 100
@@ -203,7 +204,7 @@ class TrackedRun:
         Args:
             folder: that the model wrote.
             loader_module: that reads it.
-            columns: what it reads, with the types of the values (number, text, texts, time).
+            columns: what it reads, with the types of the values (number, text, time, and lists: texts, numbers, flags).
             labels: that it scores, each a column of numbers.
             example: a few rows that it can score.
             requirements: packages that it needs, as pip writes them; nothing is guessed.
@@ -214,7 +215,8 @@ class TrackedRun:
         from mlflow.types.schema import Array, DataType
 
         def spec(name: str, type_: str) -> ColSpec:
-            return ColSpec(Array(DataType.string) if type_ == "texts" else COLUMN_TYPES[type_], name, required=False)
+            found = Array(DataType[LIST_TYPES[type_]]) if type_ in LIST_TYPES else COLUMN_TYPES[type_]
+            return ColSpec(found, name, required=False)
 
         signature = ModelSignature(
             inputs=Schema([spec(name, type_) for name, type_ in columns.items()]),

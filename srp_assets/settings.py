@@ -88,6 +88,9 @@ class Settings(BaseSettings):
     )
     training_weight_limit: float = Field(20, ge=1, description="largest weight of a row of a training set before weights are normalised")
     training_window_days: int = Field(13, ge=0, description="days before its own by which a training set estimates examination")
+    training_sequences: tuple[str, ...] = Field(
+        (), description="names of the declared behaviour sequences that training sets carry, each for its row's request and item"
+    )
     training_days: int = Field(90, ge=1, description="dates that a model is trained on, before the gap for late labels")
     models: Path | None = Field(
         None, description="folder of YAML files that configure models; `models` beside the file of features if unset"

@@ -33,12 +33,12 @@ from srp_assets.features.registry import definitions_holding
 from srp_assets.logs.registry import LandedFiles
 from srp_assets.logs.tables import built_days, landed_log_files
 from srp_assets.models.config.document import ModelDocument
-from srp_assets.models.training import gap_days, input_types
+from srp_assets.models.training import CONTEXT_TYPES, gap_days
 from srp_assets.online.parity.checking import ParityPlaces
 from srp_assets.online.parity.evidence import parity_evidence
 from srp_assets.online.parity.inputs import stale_days
 from srp_assets.progress import Progress
-from srp_assets.sequences.differences.evidence import with_sequences
+from srp_assets.sequences.differences.evidence import is_sequence, with_sequences
 from srp_assets.training.building import TrainingPlaces
 from srp_assets.training.reader import SetReader
 from srp_assets.training.registry import current_sets
@@ -221,7 +221,7 @@ def replay_entry(gate: Gate, entry: ModelVersion, day: str) -> ReplayRecord | No
             logged.files,
             logged.candidates,
             [candidate] if other is None else [candidate, other],
-            input_types(gate.training.schema),
+            {**CONTEXT_TYPES, **gate.training.schema.features},
             gate.options.policy,
             gate.options.replay,
             gate.options.step,
@@ -257,6 +257,9 @@ def logged_candidates(gate: Gate, entry: ModelVersion, champion: str | None, fir
     if log is None:
         return None
     features = dict(entry.features)
+    if any(is_sequence(name) for name in features):
+        # The log of what was served has no sequences: nobody knows what the model would have said of a candidate.
+        return None
     if champion is not None:
         of_champion = kept_version(gate.versions, champion).features
         if any(features.get(name, number) != number for name, number in of_champion.items()):

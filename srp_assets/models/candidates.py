@@ -20,6 +20,7 @@ from srp_assets.models.ranker import Ranker
 from srp_assets.models.serving import LOADER_MODULE, ServedRanker, load_ranker, pandas_of, save_ranker
 from srp_assets.models.training import Cluster, Judged, Progress, export, gap_days, input_types, judge, metrics_of, train
 from srp_assets.models.tuning import Budget, StageFound, Told, tune, tuning_id
+from srp_assets.sequences.differences.evidence import PREFIX as SEQUENCE
 from srp_assets.training.building import TrainingPlaces
 from srp_assets.training.card.content import SetCard, card_of
 from srp_assets.training.card.page import card_html
@@ -230,6 +231,8 @@ def _versions(document: ModelDocument, days: _Days, definitions: Definitions, ba
     told = card.as_dict()
     features = {name: card.versions[name] for name in resolved.features if name in card.versions}
     sources = definitions.sources_of(features)
+    # The gate asks for evidence of sequences as of features.
+    features |= {f"{SEQUENCE}{own.of}": card.sequences[own.of] for own in resolved.sequences if own.of is not None}
     data = sha256(json.dumps(told["days"], sort_keys=True).encode()).hexdigest()
     made_from = sha256(json.dumps([data, features, resolved.digest, of_base]).encode()).hexdigest()[:12]
     return {

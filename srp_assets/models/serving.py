@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any, cast
 import pyarrow as pa
 
 from srp_assets.errors import InvalidInput
-from srp_assets.features.declaration.columns import ValueType
 from srp_assets.models.ranker import Ranker
-from srp_assets.training.schema import FEATURE_TYPES
+from srp_assets.training.schema import COLUMN_TYPES, SetType
 from srp_assets.warehouse.schema import TIMESTAMP
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ LOADER_MODULE = __name__
 KIND_FILE, MODEL_FOLDER = "ranker.json", "model"
 
 
-def save_ranker(ranker: Ranker, folder: Path, value_types: Mapping[str, ValueType]) -> None:
+def save_ranker(ranker: Ranker, folder: Path, value_types: Mapping[str, SetType]) -> None:
     """Writes a model so that `load_ranker` finds its class again.
 
     Args:
@@ -77,7 +76,7 @@ class ServedRanker:
 
     def __init__(self, folder: Path) -> None:
         self.ranker = load_ranker(folder)
-        self._types = {name: FEATURE_TYPES[type_] for name, type_ in _about(folder)["columns"].items()}
+        self._types = {name: COLUMN_TYPES[type_] for name, type_ in _about(folder)["columns"].items()}
 
     @property
     def schema(self) -> pa.Schema:

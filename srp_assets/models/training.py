@@ -17,13 +17,20 @@ from srp_assets.models.config.document import ModelDocument
 from srp_assets.models.measures import auc, log_loss
 from srp_assets.models.ranker import Ranker
 from srp_assets.training.reader import SetReader
-from srp_assets.training.schema import CLICKED, CONTEXT_FIELDS, TrainingSchema
+from srp_assets.training.schema import CLICKED, CONTEXT_FIELDS, SetType, TrainingSchema
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 ONNX_TOLERANCE = 1e-5
 """How far an exported model's probabilities may be off."""
+
+CONTEXT_TYPES: Mapping[str, ValueType] = {
+    **dict.fromkeys([field.name for field in CONTEXT_FIELDS], "text"),
+    "item_id": "text",
+    "position": "number",
+}
+"""What a configuration may name beside features: the context of the request, the item and the place."""
 
 Progress = Callable[[str, int, int], None]
 """Told what is being done, how much of it is done, and how much there is (0 where nobody knows)."""
@@ -42,10 +49,10 @@ class Cluster:
     folder: Path
 
 
-def input_types(schema: TrainingSchema) -> dict[str, ValueType]:
-    """What a configuration may name: features, and the context of the request, the item and the place."""
-    texts: dict[str, ValueType] = dict.fromkeys([field.name for field in CONTEXT_FIELDS], "text")
-    return {**texts, "item_id": "text", "position": "number", **schema.features}
+def input_types(schema: TrainingSchema) -> dict[str, SetType]:
+    """What a configuration may name: the context, features, and columns of behaviour sequences."""
+    lists = {name: type_ for own in schema.sequences for name, type_ in own.value_types.items()}
+    return {**CONTEXT_TYPES, **schema.features, **lists}
 
 
 def gap_days(logs: LogCatalogue, document: ModelDocument) -> int:

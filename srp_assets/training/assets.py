@@ -14,12 +14,14 @@ from pydantic import Field
 from resources.registry_database import RegistryResource
 from resources.spark import SparkResource
 from resources.strict import StrictConfig
+from srp_assets.errors import InvalidInput
 from srp_assets.features.aggregation.layout import layout_of
 from srp_assets.features.assets import feature_key, places_of
 from srp_assets.features.declaration.loading import load_definitions
 from srp_assets.logs.catalogue import LogCatalogue
 from srp_assets.partitions import log_days
 from srp_assets.progress import Progress
+from srp_assets.sequences.assets import STAGES, sequence_places
 from srp_assets.settings import Settings
 from srp_assets.training.building import TrainingPlaces, bring_up_to_date, current_inputs, stale_days
 from srp_assets.training.card.content import SetCard, card_of
@@ -54,23 +56,40 @@ def training_storage(location: str) -> Storage:
 
 
 def training_places(settings: Settings, catalogue: Catalogue, logs: LogCatalogue, declared: Path) -> TrainingPlaces:
-    """Where training sets are built from and to in the home of some settings."""
+    """Where training sets are built from and to in the home of some settings.
+
+    Raises:
+        InvalidInput: if a declaration is not valid, or sets should carry sequences and none are declared.
+    """
     options = SetOptions(
         features=settings.training_features,
         weighting=settings.training_weighting,
         weight_limit=settings.training_weight_limit,
         window_days=settings.training_window_days,
+        sequences=settings.training_sequences,
     )
     features = places_of(settings, catalogue)
-    return TrainingPlaces(training_storage(settings.warehouse_location), features, logs, layout_of(load_definitions(declared)), options)
+    sequences = None
+    if options.sequences:
+        document = settings.sequence_declarations
+        if document is None:
+            remedy = "name the file of declarations in SRP_SEQUENCES, or no sequences"
+            raise InvalidInput("this home declares no sequences", where="SRP_TRAINING_SEQUENCES", remedy=remedy)
+        sequences = sequence_places(settings, catalogue, logs, declared, document)
+    layout = layout_of(load_definitions(declared))
+    return TrainingPlaces(training_storage(settings.warehouse_location), features, logs, layout, options, sequences)
 
 
 def training_assets(places: TrainingPlaces, *, progress: Progress | None = None) -> list[dg.AssetsDefinition]:
     """The training sets; `progress` is told how far a build is, where somebody watches."""
+    requests = dg.TimeWindowPartitionMapping(
+        start_offset=-places.logs.request_days, end_offset=0, allow_nonexistent_upstream_partitions=True
+    )
+    stages = [] if places.sequences is None else [dg.AssetDep(STAGES, partition_mapping=requests)]
 
     @dg.asset(
         key=SETS,
-        deps=[dg.AssetKey(["logs", "impression_outcomes"]), feature_key("impressions")],
+        deps=[dg.AssetKey(["logs", "impression_outcomes"]), feature_key("impressions"), *stages],
         partitions_def=log_days(places.logs),
         backfill_policy=dg.BackfillPolicy.single_run(),
         group_name=DOMAIN,

@@ -1,7 +1,8 @@
 """Building training sets day by day: labels from stitched impressions, features as they were at the impression, weights.
 
-A day is a function of the build of its impressions, of their features (recomputed, or served), and, where weights follow from examination,
-of the impressions of the days by which that is estimated. It is stale when one of these was built again.
+A day is a function of the build of its impressions, of their features (recomputed, or served), of the stages of the sequences that it
+carries, and, where weights follow from examination, of the impressions of the days by which that is estimated. It is stale when one of
+these was built again.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,12 +23,16 @@ from srp_assets.features.standing_words import entity_of
 from srp_assets.logs.catalogue import LogCatalogue
 from srp_assets.logs.tables import BuiltDay, built_days
 from srp_assets.progress import Progress
+from srp_assets.sequences.building.days import newest_builds
+from srp_assets.sequences.places import SequencePlaces
+from srp_assets.sequences.registry import SequenceBuild
 from srp_assets.training.figures import merged
-from srp_assets.training.inputs import SetInputs, SetOptions, days_before, digest_of, inputs_of
+from srp_assets.training.inputs import SetInputs, SetOptions, days_before, digest_of, inputs_of, request_days
 from srp_assets.training.registry import SetBuild, current_sets, forget_sets, record_sets, retired_sets
 from srp_assets.training.rules import rules_of_days
 from srp_assets.training.schema import TrainingSchema, training_schema
 from srp_assets.training.set_files import SetFiles, day_folder
+from srp_assets.training.set_sequences import set_sequences
 from srp_assets.warehouse.storage import Storage
 
 if TYPE_CHECKING:
@@ -50,6 +55,7 @@ class TrainingPlaces:
         logs: the declared logs.
         layout: of the declared features.
         options: what sets are made of.
+        sequences: where behaviour sequences are; None where sets carry none.
     """
 
     sets: Storage
@@ -57,21 +63,25 @@ class TrainingPlaces:
     logs: LogCatalogue
     layout: Layout
     options: SetOptions
+    sequences: SequencePlaces | None = None
 
     @property
     def schema(self) -> TrainingSchema:
         """The columns of the sets."""
-        return training_schema(self.logs, self.layout.definitions)
+        sequences = () if self.sequences is None else set_sequences(self.sequences.document, self.options.sequences)
+        return training_schema(self.logs, self.layout.definitions, sequences)
 
     @property
     def identity(self) -> str:
-        """The identity of builds: every definition, the funnel, and the options."""
-        return digest_of([self.layout.definitions.digest, *self.schema.arrow.names, self.options.as_dict()])
+        """The identity of builds: every definition, the funnel, the options, and the sequences that sets carry."""
+        schema = self.schema
+        versions = [own.version for own in schema.sequences]
+        return digest_of([self.layout.definitions.digest, *schema.arrow.names, self.options.as_dict(), *versions])
 
 
 def current_inputs(connection: Connection, places: TrainingPlaces) -> dict[str, SetInputs]:
     """The days that can be built now, or could if what they read was, by day in order."""
-    return inputs_of(connection, places.logs, places.layout, places.features.buckets, places.options)
+    return inputs_of(connection, places.logs, places.layout, places.features.buckets, places.options, places.sequences)
 
 
 def stale_days(connection: Connection, places: TrainingPlaces) -> list[str]:
@@ -133,7 +143,8 @@ def _refuse_missing(days: Sequence[str], inputs: Mapping[str, SetInputs]) -> Non
             raise Conflict("the logs are not built", where=f"training/sets of {day}", remedy=remedy)
         problem = inputs[day].problem
         if problem:
-            raise Conflict(problem, where=f"training/sets of {day}", remedy="materialize features/impressions of this day first")
+            asset = "sequences/stages" if "sequences" in problem else "features/impressions"
+            raise Conflict(problem, where=f"training/sets of {day}", remedy=f"materialize {asset} of this day first")
 
 
 def _build(
@@ -152,8 +163,9 @@ def _build(
             connection, "impressions", identity_of("impressions", places.layout, places.features.buckets), next(iter(shown)), days[-1]
         )
         rules = rules_of_days(places.features, places.options, days, shown, features)
+        stages = {} if places.sequences is None else newest_builds(connection, places.sequences)
         try:
-            manifests = _written(spark, connection, places, days, folder, shown, features, rules)
+            manifests = _written(spark, connection, places, days, folder, shown, features, rules, stages)
             figures = {day: merged(found["figures"] for found in manifests if found["day"] == day) for day in days}
             lists = {day: _word_lists(connection, places, day, features.get(day)) for day in days}
             for day in days:
@@ -163,7 +175,9 @@ def _build(
             raise
     now, builds = datetime.now(UTC), []
     for day in days:
-        upstream = {"logs_build": shown[day].build_id, "features_build": getattr(features.get(day), "build_id", None)}
+        upstream: dict[str, Any] = {"logs_build": shown[day].build_id, "features_build": getattr(features.get(day), "build_id", None)}
+        if places.sequences is not None:
+            upstream["sequences_builds"] = [stages[other].build_id for other in request_days(stages, places.logs, day)]
         kept = figures[day].as_dict() | {"weights": rules[day].as_dict(), "lists": lists[day], **upstream}
         size = sum(found["bytes"] for found in manifests if found["day"] == day)
         own, of_day = inputs[day], day_folder(folder, day)
@@ -180,9 +194,10 @@ def _written(
     shown: Mapping[str, BuiltDay],
     features: Mapping[str, FeatureBuild],
     rules: Mapping[str, Any],
+    stages: Mapping[str, SequenceBuild],
 ) -> list[dict[str, Any]]:
     """Runs the Spark job; gives the manifests of files."""
-    from srp_assets.training.plan_sets import read_outcomes, write_sets
+    from srp_assets.training.plan_sets import final_sequence, read_outcomes, write_sets
 
     paths = [path for day in days for path in shown[day].paths]
     if not paths:
@@ -192,7 +207,14 @@ def _written(
     outcomes = read_outcomes(spark, places.features.logs, schema, paths)
     known, keys = _features(spark, connection, places, days, features)
     largest = max(shown[day].rows for day in days)
-    return write_sets(outcomes, known, keys, files, -(-largest // ROWS_A_FILE))
+    asked = sorted({other for day in days for other in request_days(stages, places.logs, day)})
+    found = [path for day in asked for path in stages[day].files]
+    sequences = {
+        own.declared.name: final_sequence(spark, places.sequences.sequences, own, found)
+        for own in schema.sequences
+        if places.sequences is not None
+    }
+    return write_sets(outcomes, known, keys, sequences, files, -(-largest // ROWS_A_FILE))
 
 
 def _features(

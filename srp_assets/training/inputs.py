@@ -1,6 +1,7 @@
 """What a day of a training set is made from: the options, the builds that it reads, and whether they are there."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from hashlib import sha256
@@ -14,6 +15,8 @@ from srp_assets.features.building.days import inputs_of as feature_inputs
 from srp_assets.features.registry import current_builds as current_features
 from srp_assets.logs.catalogue import LogCatalogue
 from srp_assets.logs.tables import built_days, landed_log_files
+from srp_assets.sequences.building.days import newest_builds, reopened_days
+from srp_assets.sequences.places import SequencePlaces
 from srp_assets.training.weights import Weighting
 
 
@@ -26,12 +29,14 @@ class SetOptions:
         weighting: by what rows are weighed.
         weight_limit: the largest weight before normalisation.
         window_days: the days, before the day itself, by which examination is estimated.
+        sequences: names of the declared behaviour sequences that sets carry.
     """
 
     features: Literal["recomputed", "served"] = "recomputed"
     weighting: Weighting = "given"
     weight_limit: float = 20.0
     window_days: int = 13
+    sequences: tuple[str, ...] = ()
 
     @property
     def estimates(self) -> bool:
@@ -39,8 +44,8 @@ class SetOptions:
         return self.weighting in ("randomised", "regression_em")
 
     def as_dict(self) -> dict[str, Any]:
-        """The form in which identities and cards keep it."""
-        return asdict(self)
+        """The form in which identities and cards keep it; sets without sequences are what they were before there were any."""
+        return {name: value for name, value in asdict(self).items() if name != "sequences" or value}
 
 
 @dataclass(frozen=True)
@@ -52,13 +57,23 @@ class SetInputs:
     problem: str | None = None
 
 
-def inputs_of(connection: Connection, logs: LogCatalogue, layout: Layout, buckets: int, options: SetOptions) -> dict[str, SetInputs]:
-    """The days that can be built now, or could if what they read was, by day in order."""
+def inputs_of(
+    connection: Connection,
+    logs: LogCatalogue,
+    layout: Layout,
+    buckets: int,
+    options: SetOptions,
+    sequences: SequencePlaces | None = None,
+) -> dict[str, SetInputs]:
+    """The days that can be built now, or could if what they read was, by day in order; `sequences` is where those are that sets carry."""
     shown = built_days(connection, "impression_outcomes")
     features = current_features(connection, "impressions", identity_of("impressions", layout, buckets))
     wanted = feature_inputs(connection, "impressions", layout, buckets)
     ready = {day for day, own in wanted.items() if own.problem is None and day in features and features[day].reads == own.reads}
     needs_features = options.features == "recomputed" or options.weighting == "regression_em"
+    stages, stale = (
+        ({}, set[str]()) if sequences is None else (newest_builds(connection, sequences), set(reopened_days(connection, sequences)))
+    )
     found = {}
     for day in shown:
         window = [day]
@@ -72,8 +87,19 @@ def inputs_of(connection: Connection, logs: LogCatalogue, layout: Layout, bucket
             problem = None if ready.issuperset(needed) else "the features of impressions are not built"
         if options.features == "served":
             reads.append(_served_files(connection, logs, day))
+        if sequences is not None:
+            # Stages are of the day of the request, which may be before that of what it showed.
+            needed = request_days(shown, logs, day)
+            reads.append([stages[other].build_id for other in needed if other in stages])
+            ready_stages = all(other in stages and other not in stale for other in needed)
+            problem = problem or (None if ready_stages else "the sequences of requests are not built")
         found[day] = SetInputs(digest_of(reads), max(shown[other].build_id for other in window), problem)
     return found
+
+
+def request_days(built: Iterable[str], logs: LogCatalogue, day: str) -> list[str]:
+    """The built days on which the requests of a day's impressions may lie."""
+    return [other for other in built if days_before(day, logs.request_days) <= other <= day]
 
 
 def _served_files(connection: Connection, logs: LogCatalogue, day: str) -> list[Any]:

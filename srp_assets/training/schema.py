@@ -1,8 +1,8 @@
 """The columns of a training set: one place for names, types and meaning.
 
 A day of a training set is a folder of Parquet files with a row for each impression of that day: what identifies it, its context, what
-came of it, how much it weighs, and then one column for each feature, under the feature's own name. Null stays null: what a model takes
-instead is for the model to say.
+came of it, how much it weighs, and then one column for each feature, under the feature's own name, and those of behaviour sequences
+(`set_sequences.py`). Null stays null: what a model takes instead is for the model to say.
 """
 
 from collections.abc import Mapping
@@ -15,6 +15,7 @@ import pyarrow as pa
 from srp_assets.errors import InvalidInput
 from srp_assets.features.declaration.columns import ValueType
 from srp_assets.features.declaration.definitions import Definitions
+from srp_assets.training.set_sequences import ListType, SetSequence
 from srp_assets.warehouse.schema import TIMESTAMP
 
 if TYPE_CHECKING:
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 ROW_GROUP_ROWS = 65_536
 """Rows of a row group at most: what a reader holds of a file at a time."""
+
+ROW_GROUP_ACTIONS = 4_000_000
+"""Places of sequences in a row group at most, all their columns counted: some hundred megabytes."""
 
 CLICKED = "clicked"
 """The label of the funnel's first step; the others have the names of their logs."""
@@ -48,11 +52,20 @@ looked at, against the first place, where it was estimated."""
 STATE_FIELDS = (pa.field("label_state", pa.string()), pa.field("weight", pa.float64()))
 """Whether labels may still come (`provisional`, `final`), and what the row weighs in training (`weights.py`)."""
 
-FEATURE_TYPES: Mapping[ValueType, pa.DataType] = {
+SetType = ValueType | ListType
+"""What the values of a column may be that models read."""
+
+FEATURE_TYPES: Mapping[SetType, pa.DataType] = {
     "number": pa.float64(),
     "text": pa.string(),
     "texts": pa.list_(pa.string()),
     "time": TIMESTAMP,
+}
+
+COLUMN_TYPES: Mapping[SetType, pa.DataType] = {
+    **FEATURE_TYPES,
+    "numbers": pa.list_(pa.float64()),
+    "flags": pa.list_(pa.bool_()),
 }
 
 
@@ -64,11 +77,13 @@ class TrainingSchema:
         steps: the funnel's steps after the click, by the names of their logs, in order.
         features: what each feature's values are, by its name, in order.
         versions: each feature's version (of `features/declaration`).
+        sequences: behaviour sequences that it carries.
     """
 
     steps: tuple[str, ...]
     features: Mapping[str, ValueType]
     versions: Mapping[str, str]
+    sequences: tuple[SetSequence, ...] = ()
 
     @cached_property
     def labels(self) -> tuple[str, ...]:
@@ -95,23 +110,36 @@ class TrainingSchema:
     @cached_property
     def arrow(self) -> pa.Schema:
         """All columns, as files have them."""
-        return pa.schema([*self.own_fields, *[pa.field(name, FEATURE_TYPES[type_]) for name, type_ in self.features.items()]])
+        features = [pa.field(name, FEATURE_TYPES[type_]) for name, type_ in self.features.items()]
+        return pa.schema([*self.own_fields, *features, *self.sequence_fields])
+
+    @cached_property
+    def sequence_fields(self) -> tuple[pa.Field, ...]:
+        """The columns of all sequences."""
+        return tuple(field for own in self.sequences for field in own.fields)
+
+    @cached_property
+    def row_group_rows(self) -> int:
+        """Rows of a row group at most."""
+        places = sum(field.type.list_size for field in self.sequence_fields)
+        return min(ROW_GROUP_ROWS, max(1, ROW_GROUP_ACTIONS // places)) if places else ROW_GROUP_ROWS
 
     def features_of_type(self, *types: ValueType) -> tuple[str, ...]:
         """The features whose values are of some types."""
         return tuple(name for name, type_ in self.features.items() if type_ in types)
 
 
-def training_schema(catalogue: "LogCatalogue", definitions: Definitions) -> TrainingSchema:
-    """The schema that follows from the declared logs and features.
+def training_schema(catalogue: "LogCatalogue", definitions: Definitions, sequences: tuple[SetSequence, ...] = ()) -> TrainingSchema:
+    """The schema that follows from the declared logs, features and sequences.
 
     Raises:
-        InvalidInput: if a feature has the name of a column that every training set has.
+        InvalidInput: if a feature has the name of a column that every training set has, or a sequence that of a feature.
     """
     schema = TrainingSchema(
         steps=catalogue.steps,
         features={name: feature.value_type for name, feature in definitions.features.items()},
         versions={name: feature.version for name, feature in definitions.features.items()},
+        sequences=sequences,
     )
     taken = sorted({field.name for field in schema.own_fields} & set(schema.features))
     if taken:
@@ -119,5 +147,13 @@ def training_schema(catalogue: "LogCatalogue", definitions: Definitions) -> Trai
             f"the feature {taken[0]!r} has the name of a column of every training set",
             where=f"features of {definitions.name}",
             remedy="call the feature otherwise",
+        )
+    names = schema.arrow.names
+    twice = sorted({field.name for field in schema.sequence_fields if names.count(field.name) > 1})
+    if twice:
+        raise InvalidInput(
+            f"a sequence has the column {twice[0]!r}, and so has the training set",
+            where=f"sequences beside {definitions.name}",
+            remedy="call the sequence otherwise",
         )
     return schema

@@ -15,13 +15,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from srp_assets.sequences.arrays import fixed_columns
 from srp_assets.training.figures import Figures
-from srp_assets.training.schema import CLICKED, ROW_GROUP_ROWS, TrainingSchema
+from srp_assets.training.schema import CLICKED, TrainingSchema
+from srp_assets.training.set_sequences import SetSequence, column_of
 from srp_assets.training.weights import WeightRule
 from srp_assets.warehouse.storage import Storage
 
 FOUND = "_found"
 """The column that says whether a row has features; one without is counted and left out."""
+
+
+def raw_column(sequence: str) -> str:
+    """The column of joined rows that has what a sequence found: a struct of lists, null where nothing is known of the request."""
+    return f"_{sequence}"
 
 
 @dataclass(frozen=True)
@@ -71,17 +78,18 @@ class SetPlace:
         if not found.num_rows:
             return
         self._waiting.append(weighed(self._files.schema, self._rule, found))
-        while sum(part.num_rows for part in self._waiting) > ROW_GROUP_ROWS:
+        while sum(part.num_rows for part in self._waiting) > self._files.schema.row_group_rows:
             self._flush()
 
     def _flush(self) -> None:
         """Writes a row group; what is beyond it waits."""
         together = pa.concat_tables(self._waiting).combine_chunks()
-        rows = row_group_rows(together["trace_id"])
+        most = self._files.schema.row_group_rows
+        rows = row_group_rows(together["trace_id"], most)
         group, self._waiting = together.slice(0, rows), [together.slice(rows)]
         if self._writer is None:
             self._writer = self._unfinished.enter_context(self._files.storage.parquet_writer(self._path, self._files.schema.arrow))
-        self._writer.write_table(group, row_group_size=ROW_GROUP_ROWS)
+        self._writer.write_table(group, row_group_size=most)
         self._figures.add(self._files.schema, group)
 
     def finish(self) -> Iterable[dict[str, Any]]:
@@ -100,12 +108,12 @@ class SetPlace:
         ]
 
 
-def row_group_rows(traces: pa.ChunkedArray) -> int:
+def row_group_rows(traces: pa.ChunkedArray, most: int) -> int:
     """How many of the next rows are a row group: as many as may be, without those of a request that goes on (unless it fills one alone)."""
-    if len(traces) <= ROW_GROUP_ROWS:
+    if len(traces) <= most:
         return len(traces)
-    begins = pc.not_equal(traces.slice(1, ROW_GROUP_ROWS), traces.slice(0, ROW_GROUP_ROWS)).to_numpy()
-    return int(np.flatnonzero(begins)[-1]) + 1 if begins.any() else ROW_GROUP_ROWS
+    begins = pc.not_equal(traces.slice(1, most), traces.slice(0, most)).to_numpy()
+    return int(np.flatnonzero(begins)[-1]) + 1 if begins.any() else most
 
 
 def weighed(schema: TrainingSchema, rule: WeightRule, rows: pa.Table) -> pa.Table:
@@ -115,4 +123,15 @@ def weighed(schema: TrainingSchema, rule: WeightRule, rows: pa.Table) -> pa.Tabl
     weights = rule.weights(propensities, positions, rows[CLICKED].to_numpy())
     looked_at = pa.nulls(rows.num_rows, pa.float64()) if rule.examination is None else pa.array(rule.examination.of(positions))
     columns = {name: rows[name] for name in rows.column_names} | {"weight": pa.array(np.asarray(weights)), "examination": looked_at}
+    for sequence in schema.sequences:
+        columns |= sequence_columns(sequence, rows)
     return pa.table([columns[field.name].cast(field.type) for field in schema.arrow], schema=schema.arrow)
+
+
+def sequence_columns(sequence: SetSequence, rows: pa.Table) -> dict[str, pa.Array]:
+    """The columns of a sequence, of joined rows."""
+    own = sequence.declared
+    found = rows[raw_column(own.name)].combine_chunks()
+    # Unlike its fields alone, a flattened struct is null where the whole is.
+    lists = pa.table(dict(zip([field.name for field in found.type], found.flatten(), strict=True)))
+    return {column_of(own.name, name): column for name, column in fixed_columns(own, lists).items()}

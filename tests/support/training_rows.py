@@ -7,12 +7,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from srp_assets.features.declaration.columns import ValueType
 from srp_assets.models.config.document import ModelDocument
 from srp_assets.models.config.loading import model_of
 from srp_assets.models.config.resolving import resolve_inputs
+from srp_assets.training.schema import SetType
 
-VALUE_TYPES: dict[str, ValueType] = {
+VALUE_TYPES: dict[str, SetType] = {
     "user_id": "text",
     "item_id": "text",
     "category": "text",
@@ -23,6 +23,10 @@ VALUE_TYPES: dict[str, ValueType] = {
     "favourites": "texts",
     "history_items": "texts",
     "history_categories": "texts",
+    "similar_item_id": "texts",
+    "similar_kind": "texts",
+    "similar_time_gap": "numbers",
+    "similar_mask": "flags",
 }
 
 GROUPS: dict[str, Any] = {
@@ -41,8 +45,21 @@ SEQUENCES = [
         "name": "history",
         "length": 6,
         "columns": [{"feature": "history_items", "like": "item_id"}, {"feature": "history_categories", "like": "category"}],
-    }
+    },
+    {
+        "name": "found",
+        "of": "similar",
+        "length": 5,
+        "columns": [
+            {"feature": "item_id", "like": "item_id"},
+            {"feature": "kind", "space": 7},
+            {"feature": "time_gap", "edges": [60.0, 3600.0, 86400.0]},
+        ],
+    },
 ]
+
+FOUND_LENGTH = 8
+"""Of the arrays of what was found: more than the model reads."""
 
 
 def document_of(architecture: dict[str, Any], **changed: Any) -> ModelDocument:
@@ -99,8 +116,29 @@ def rows_of(count: int, seed: int = 0, *, gaps: float = 0.1) -> pa.Table:
             "clicked": pa.array(clicked),
             "order": pa.array(order),
             "weight": pa.array(random.uniform(0.5, 1.5, count)),
+            **found_columns(random, count),
         }
     )
+
+
+def found_columns(random: np.random.Generator, count: int) -> dict[str, pa.Array]:
+    """What a search found for each row, as fixed arrays with a mask; padded at the start, as some declare it."""
+    sizes = random.integers(0, FOUND_LENGTH + 1, count)
+    mask = np.arange(FOUND_LENGTH) >= FOUND_LENGTH - sizes[:, None]
+
+    def fixed(values: list[Any], type_: pa.DataType) -> pa.Array:
+        there = [value if own else None for value, own in zip(values, mask.ravel().tolist(), strict=True)]
+        return pa.FixedSizeListArray.from_arrays(pa.array(there, type_), FOUND_LENGTH)
+
+    places = mask.size
+    items = random.integers(0, 20, places).tolist()
+    kinds = [None if gone else f"k{kind}" for kind, gone in zip(random.integers(0, 3, places), random.random(places) < 0.1, strict=True)]
+    return {
+        "similar_item_id": fixed([f"i{item}" for item in items], pa.string()),
+        "similar_kind": fixed(kinds, pa.string()),
+        "similar_time_gap": fixed(np.exp(random.uniform(2, 14, places)).tolist(), pa.float64()),
+        "similar_mask": pa.FixedSizeListArray.from_arrays(pa.array(mask.ravel()), FOUND_LENGTH),
+    }
 
 
 def write_days(folder: Path, days: int, rows: int, *, seed: int = 0, group_rows: int = 100) -> list[str]:

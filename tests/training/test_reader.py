@@ -53,7 +53,7 @@ def test_a_sample_is_spread_over_all_days(tmp_path: Path) -> None:
 def test_a_request_is_not_split_over_row_groups() -> None:
     def rows(*lengths: int) -> int:
         traces = [f"t{number}" for number, length in enumerate(lengths) for _ in range(length)]
-        return row_group_rows(pa.chunked_array([pa.array(traces)]))
+        return row_group_rows(pa.chunked_array([pa.array(traces)]), ROW_GROUP_ROWS)
 
     assert rows(10, 20) == 30
     assert rows(ROW_GROUP_ROWS - 5, 10) == ROW_GROUP_ROWS - 5

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
+from srp_assets.features.declaration.model import Name
 from srp_assets.warehouse.catalogue import Strict
 
 Width = Annotated[int, Field(ge=1, le=8192)]
@@ -101,6 +102,18 @@ class DIEN(OverSequences):
     auxiliary_weight: float = Field(0.0, ge=0, description="weight of the loss that lets each state tell the next behaviour")
 
 
+class SIM(OverSequences):
+    """Search-based interests: what a search found in a long history for the candidate, beside a short one as in DIN.
+
+    `searched` are the sequences that were found, with how long ago their actions were; all others are short histories.
+    """
+
+    kind: Literal["sim"]
+    searched: tuple[Name, ...] = Field(min_length=1)
+    heads: int = Field(2, ge=1, le=64)
+    head_width: Width = Field(16, description="of the space in which a head compares behaviours with the candidate")
+
+
 class ESMM(Deep):
     """Click, and order after a click, learned jointly over all impressions: two perceptrons on the same embeddings."""
 
@@ -168,9 +181,9 @@ class Custom(Strict):
     ] = Field(min_length=1)
 
 
-DeepArchitecture = Linear | FactorizationMachine | WideDeep | DeepFM | DCN | XDeepFM | DIN | DIEN | ESMM | Custom
+DeepArchitecture = Linear | FactorizationMachine | WideDeep | DeepFM | DCN | XDeepFM | DIN | DIEN | SIM | ESMM | Custom
 
-KINDS = ("gbdt", "lr", "fm", "wide_deep", "deepfm", "dcn", "xdeepfm", "din", "dien", "esmm", "custom")
+KINDS = ("gbdt", "lr", "fm", "wide_deep", "deepfm", "dcn", "xdeepfm", "din", "dien", "sim", "esmm", "custom")
 
 
 def _tag(written: Any, key: str) -> str:
@@ -188,6 +201,7 @@ Architecture = Annotated[
     | Annotated[XDeepFM, Tag("<xdeepfm>")]
     | Annotated[DIN, Tag("<din>")]
     | Annotated[DIEN, Tag("<dien>")]
+    | Annotated[SIM, Tag("<sim>")]
     | Annotated[ESMM, Tag("<esmm>")]
     | Annotated[Custom, Tag("<custom>")],
     Discriminator(

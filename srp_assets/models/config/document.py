@@ -17,6 +17,7 @@ from srp_assets.models.config.architectures import (
     DIEN,
     DIN,
     ESMM,
+    SIM,
     Architecture,
     AttentionPart,
     Custom,
@@ -109,7 +110,7 @@ class ModelDocument(Strict):
     @cached_property
     def serving_features(self) -> tuple[str, ...]:
         """The features that scoring reads, each once."""
-        lists = [column.feature for sequence in self.sequences for column in sequence.columns]
+        lists = [name for sequence in self.sequences for name in sequence.reads]
         return tuple(dict.fromkeys([*[name for written in self.inputs for name in written.reads], *lists]))
 
     @cached_property
@@ -153,15 +154,30 @@ class ModelDocument(Strict):
     @model_validator(mode="after")
     def _architecture_fits(self) -> Self:
         parts = self.architecture.parts if isinstance(self.architecture, Custom) else (self.architecture,)
-        if any(isinstance(part, (DIN, DIEN, AttentionPart)) for part in parts) and not self.sequences:
+        if any(isinstance(part, (DIN, DIEN, SIM, AttentionPart)) for part in parts) and not self.sequences:
             raise ValueError("this architecture looks at sequences, and none is declared")
+        if isinstance(self.architecture, SIM):
+            self._check_searched(self.architecture.searched)
         if len(self.labels) != (wanted := 2 if isinstance(self.architecture, ESMM) else 1) and self.architecture.kind != "gbdt":
             raise ValueError(f"{self.architecture.kind} needs {wanted} label(s), a click before the order where there are two")
         if any(isinstance(part, (FactorizationMachine, DeepFM, XDeepFM, PairsPart, InteractionPart)) for part in parts):
-            odd = [found for found in self.inputs if getattr(found, "dimension", None) not in (None, self.dimension)]
+            sizes = [(found.name, getattr(found, "dimension", None)) for found in self.inputs]
+            sizes += [(sequence.rows_of(column), column.dimension) for sequence in self.sequences for column in sequence.columns]
+            odd = [name for name, size in sizes if size not in (None, self.dimension)]
             if odd:
-                raise ValueError(f"{self.architecture.kind} needs embeddings of one size, and {odd[0].name!r} has another dimension")
+                raise ValueError(f"{self.architecture.kind} needs embeddings of one size, and {odd[0]!r} has another dimension")
         return self
+
+    def _check_searched(self, searched: tuple[str, ...]) -> None:
+        """Refuses sequences that a search-based model cannot take: what was found tells how long ago it was, beside a short history."""
+        found = {sequence.name: sequence for sequence in self.sequences}
+        for name in searched:
+            if name not in found:
+                raise ValueError(f"there is no sequence {name!r} to search; {nearest(name, found)}")
+            if not any(column.edges for column in found[name].columns):
+                raise ValueError(f"the searched sequence {name!r} needs a column with edges: how long ago its actions were")
+        if not found.keys() - set(searched):
+            raise ValueError("sim needs a short history beside what was searched: a sequence that searched does not name")
 
     def _shared(self) -> Iterator[tuple[str, str, Mapping[str, Encoded | Plain]]]:
         """What shares rows: its place, with whom, and who could have them."""
@@ -171,4 +187,5 @@ class ModelDocument(Strict):
                 yield f"the list {found.name!r}", found.like, own
         for sequence in self.sequences:
             for column in sequence.columns:
-                yield f"the sequence {sequence.name!r}", column.like, own
+                if column.like is not None:
+                    yield f"the sequence {sequence.name!r}", column.like, own

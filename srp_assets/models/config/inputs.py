@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from srp_assets.features.declaration.model import Name
+from srp_assets.training.set_sequences import MASK, column_of
 from srp_assets.warehouse.catalogue import Strict
 
 Space = Annotated[int, Field(ge=2, le=2**31)]
@@ -162,15 +163,62 @@ Input = Annotated[
 
 
 class SequenceColumn(Strict):
-    """One column of a behaviour sequence: a list of texts, each with the row that it has in the input `like`."""
+    """One column of a behaviour sequence.
+
+    Texts have, with `like`, each the row that it has in that input of the candidate, which they are compared with; with `space`, rows of
+    their own, hashed. Numbers have a row for each interval between `edges`. What has rows of its own has no counterpart in the candidate:
+    it meets zeros there.
+    """
 
     feature: Name
-    like: Name
+    like: Name | None = None
+    space: Space | None = None
+    edges: tuple[float, ...] = ()
+    dimension: Dimension = None
+
+    @model_validator(mode="after")
+    def _says_whose_rows(self) -> Self:
+        if sum((self.like is not None, self.space is not None, bool(self.edges))) != 1:
+            raise ValueError("write one of like, space and edges")
+        if self.like is not None and self.dimension is not None:
+            raise ValueError("with like, dimension is that of that input")
+        if list(self.edges) != sorted(set(self.edges)):
+            raise ValueError("edges must rise")
+        return self
 
 
 class Sequence(Strict):
-    """What a user did, newest first: aligned lists, compared with the candidate's inputs that they are `like`."""
+    """What a user did, newest first, as aligned lists: features, or the columns of a declared sequence that the training set carries.
+
+    With `of`, the sequence is the one that was found for the row's item: columns are called as its declaration calls them, and only where
+    its mask says that something is, a row is looked up.
+    """
 
     name: Name
+    of: Name | None = None
     length: int = Field(50, ge=1, le=10_000)
     columns: tuple[SequenceColumn, ...] = Field(min_length=1, max_length=8)
+
+    @model_validator(mode="after")
+    def _is_compared(self) -> Self:
+        if all(column.like is None for column in self.columns):
+            raise ValueError("at least one column must be like an input of the candidate")
+        return self
+
+    def read(self, column: SequenceColumn) -> str:
+        """The column of the training set that holds a column."""
+        return column.feature if self.of is None else column_of(self.of, column.feature)
+
+    @property
+    def mask(self) -> str | None:
+        """The column that says where something is; None where lists are as long as what is in them."""
+        return None if self.of is None else column_of(self.of, MASK)
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """All columns of the training set that it needs."""
+        return (*(self.read(column) for column in self.columns), *(() if self.mask is None else (self.mask,)))
+
+    def rows_of(self, column: SequenceColumn) -> str:
+        """What the rows of a column are called: the input that it is like, or a name of its own, which no input can have."""
+        return column.like or f"{self.name}.{column.feature}"

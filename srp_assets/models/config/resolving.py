@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 
 from srp_assets.errors import InvalidInput, nearest
-from srp_assets.features.declaration.columns import ValueType
 from srp_assets.models.config.document import ModelDocument
 from srp_assets.models.config.inputs import Bucketed, Crossed, Encoded, Hashed, Listed, Number, Plain, Vocabulary
+from srp_assets.training.schema import SetType
 
-ALLOWED: Mapping[type, tuple[ValueType, ...]] = {
+ALLOWED: Mapping[type, tuple[SetType, ...]] = {
     Hashed: ("text", "number"),
     Vocabulary: ("text", "number"),
     Bucketed: ("number", "time"),
@@ -18,7 +18,7 @@ ALLOWED: Mapping[type, tuple[ValueType, ...]] = {
 """The types of values that each encoding takes."""
 
 
-def resolve_inputs(document: ModelDocument, value_types: Mapping[str, ValueType]) -> ModelDocument:
+def resolve_inputs(document: ModelDocument, value_types: Mapping[str, SetType]) -> ModelDocument:
     """The configuration with every input's encoding written out.
 
     Args:
@@ -34,8 +34,11 @@ def resolve_inputs(document: ModelDocument, value_types: Mapping[str, ValueType]
     }
     for sequence in document.sequences:
         where = f"{document.name}: sequences ({sequence.name})"
+        if sequence.mask is not None and sequence.mask not in value_types:
+            remedy = "name a declared one in SRP_TRAINING_SEQUENCES, and in `of`"
+            raise InvalidInput(f"training sets carry no sequence {sequence.of!r}", where=where, remedy=remedy)
         for column in sequence.columns:
-            _checked(column.feature, ("texts",), value_types, where)
+            _checked(sequence.read(column), ("numbers",) if column.edges else ("texts",), value_types, where)
     changed: dict[str, object] = {"groups": groups}
     if document.bias is not None:
         inputs = tuple(_resolved(written, value_types, f"{document.name}: bias") for written in document.bias.inputs)
@@ -44,7 +47,7 @@ def resolve_inputs(document: ModelDocument, value_types: Mapping[str, ValueType]
     return ModelDocument.model_validate({**{name: getattr(document, name) for name in type(document).model_fields}, **changed})
 
 
-def _resolved(written: Encoded | Plain, value_types: Mapping[str, ValueType], where: str) -> Encoded:
+def _resolved(written: Encoded | Plain, value_types: Mapping[str, SetType], where: str) -> Encoded:
     """An input with its encoding."""
     if not isinstance(written, Plain):
         for name in written.reads:
@@ -58,7 +61,7 @@ def _resolved(written: Encoded | Plain, value_types: Mapping[str, ValueType], wh
     return Number(encode="number", feature=written.feature)
 
 
-def _checked(name: str, allowed: tuple[ValueType, ...], value_types: Mapping[str, ValueType], where: str) -> ValueType:
+def _checked(name: str, allowed: tuple[SetType, ...], value_types: Mapping[str, SetType], where: str) -> SetType:
     """The type of a feature's values."""
     if name not in value_types:
         raise InvalidInput(f"there is no feature {name!r}", where=where, remedy=nearest(name, value_types))

@@ -16,6 +16,9 @@ FIGURES = frozenset(Figures().as_dict())
 UPSTREAM = ("logs_build", "features_build")
 """The builds that a day was made from; None for features that were served."""
 
+SEQUENCES_BUILDS = "sequences_builds"
+"""Those of the sequences that a day carries, if it carries any."""
+
 
 @dataclass(frozen=True)
 class SetCard:
@@ -31,6 +34,7 @@ class SetCard:
         weights: how the newest day's rows are weighed.
         versions: of each feature.
         lists: by source of attributes and word list, the versions that features know, each with the digest of its words.
+        sequences: of each behaviour sequence that sets carry, the version of its declaration.
     """
 
     name: str
@@ -42,6 +46,7 @@ class SetCard:
     weights: Mapping[str, Any]
     versions: Mapping[str, str]
     lists: Mapping[str, Mapping[str, Mapping[str, str]]]
+    sequences: Mapping[str, str]
 
     @property
     def rates(self) -> dict[str, float]:
@@ -72,6 +77,7 @@ class SetCard:
             "coverage": self.coverage,
             "versions": dict(self.versions),
             "lists": {source: dict(lists) for source, lists in self.lists.items()},
+            "sequences": dict(self.sequences),
         }
 
 
@@ -91,15 +97,20 @@ def card_of(name: str, schema: TrainingSchema, definitions: str, options: SetOpt
         identity=newest.identity,
         definitions=definitions,
         options=options,
-        days={
-            day: {"set": build.set_id, "rows": build.rows, "reads": build.reads, **{name: build.figures.get(name) for name in UPSTREAM}}
-            for day, build in sorted(builds.items())
-        },
+        days={day: _day(build) for day, build in sorted(builds.items())},
         figures=merged({key: value for key, value in build.figures.items() if key in FIGURES} for build in builds.values()),
         weights=newest.figures["weights"],
         versions=dict(schema.versions),
         lists=_lists_of(builds.values()),
+        sequences={own.declared.name: own.version for own in schema.sequences},
     )
+
+
+def _day(build: SetBuild) -> dict[str, Any]:
+    upstream = {name: build.figures.get(name) for name in UPSTREAM}
+    if SEQUENCES_BUILDS in build.figures:
+        upstream[SEQUENCES_BUILDS] = build.figures[SEQUENCES_BUILDS]
+    return {"set": build.set_id, "rows": build.rows, "reads": build.reads, **upstream}
 
 
 def _lists_of(builds: Iterable[SetBuild]) -> dict[str, dict[str, dict[str, str]]]:

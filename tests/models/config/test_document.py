@@ -23,9 +23,12 @@ WRITTEN: dict[str, Any] = {
     "bias": {"inputs": ["position"]},
     "architecture": {"kind": "deepfm"},
 }
+FOUND: dict[str, Any] = {
+    "name": "found", "of": "similar", "columns": [{"feature": "item_id", "like": "item_id"}, {"feature": "time_gap", "edges": [1.0]}],
+}  # fmt: skip
 TYPES: Any = {
     "user_id": "text", "item_id": "text", "user_ctr": "number", "favourites": "texts", "published_at": "time", "position": "number",
-    "history": "texts",
+    "history": "texts", "similar_item_id": "texts", "similar_time_gap": "numbers", "similar_mask": "flags",
 }  # fmt: skip
 
 
@@ -78,6 +81,23 @@ def test_a_file_is_read_and_errors_name_file_and_place(tmp_path: Path) -> None:
             "deepfm needs embeddings of one size, and 'a'",
             None,
         ),
+        (
+            {"sequences": [{"name": "h", "columns": [{"feature": "history", "like": "item_id", "space": 3}]}]},
+            "write one of like, space and edges",
+            "sequences.0.columns.0",
+        ),
+        (
+            {"sequences": [{"name": "h", "columns": [{"feature": "history", "space": 3}]}]},
+            "at least one column must be like an input",
+            "sequences.0",
+        ),
+        ({"sequences": [FOUND], "architecture": {"kind": "sim", "searched": ["other"]}}, "there is no sequence 'other' to search", None),
+        ({"sequences": [FOUND], "architecture": {"kind": "sim", "searched": ["found"]}}, "sim needs a short history", None),
+        (
+            {"sequences": [{**FOUND, "columns": FOUND["columns"][:1]}], "architecture": {"kind": "sim", "searched": ["found"]}},
+            "'found' needs a column with edges",
+            None,
+        ),
         ({"version": "1.2"}, "String should match pattern", "version"),
         ({"labels": {}}, "at least 1 item", "labels"),
     ],
@@ -100,6 +120,15 @@ def test_what_is_wrong_is_refused_with_its_place(changed: dict[str, Any], messag
             "'user_id' holds values of type text, and its encoding takes texts",
             "another",
         ),
+        ({"sequences": [{**FOUND, "of": "other"}], "architecture": {"kind": "din"}}, "carry no sequence 'other'", "SRP_TRAINING_SEQUENCES"),
+        (
+            {
+                "sequences": [{**FOUND, "columns": [*FOUND["columns"], {"feature": "time_gap", "space": 5}]}],
+                "architecture": {"kind": "din"},
+            },
+            "'similar_time_gap' holds values of type numbers, and its encoding takes texts",
+            "another",
+        ),
     ],
 )
 def test_names_that_mean_nothing_are_refused(changed: dict[str, Any], message: str, remedy: str) -> None:
@@ -107,6 +136,12 @@ def test_names_that_mean_nothing_are_refused(changed: dict[str, Any], message: s
         resolve_inputs(load(**changed), TYPES)
     assert remedy in str(caught.value)
     assert str(caught.value).startswith("clicks: ")
+
+
+def test_what_was_found_is_read_with_its_mask() -> None:
+    history = {"name": "history", "columns": [{"feature": "history", "like": "item_id"}]}
+    document = resolve_inputs(load(sequences=[history, FOUND], architecture={"kind": "sim", "searched": ["found"]}), TYPES)
+    assert document.serving_features[-4:] == ("history", "similar_item_id", "similar_time_gap", "similar_mask")
 
 
 def test_a_name_alone_that_turns_out_to_be_a_number_has_no_rows_to_share() -> None:

@@ -29,6 +29,9 @@ OWN_LIST = Listed(encode="list", feature="tags", length=3, space=5)
 INPUTS = (LIST, ID, LOG, WORD, CROSS, OWN_LIST, BUCKET, PLAIN)
 COLUMNS = (SequenceColumn(feature="seen", like="user_id"), SequenceColumn(feature="said", like="word"))
 HISTORY = Sequence(name="h", length=3, columns=COLUMNS)
+KIND, GAP = SequenceColumn(feature="kind", space=5), SequenceColumn(feature="gap", edges=(1.0, 2.5))
+FOUND = Sequence(name="f", of="s", length=3, columns=(SequenceColumn(feature="item", like="user_id"), KIND, GAP))
+OWN_KIND, OWN_GAP = Hashed.model_construct(feature="f.kind"), Bucketed.model_construct(feature="f.gap")
 
 TEXT = st.one_of(st.none(), st.sampled_from(["a", "b", "ünï", "", "longer than eight bytes", "🦊"]), st.text(max_size=5))
 NUMBER = st.one_of(st.none(), st.floats(-1e6, 1e6), st.sampled_from([1.0, 2.5, 0.0, float("nan"), float("inf")]))
@@ -41,8 +44,14 @@ def behaviours(draw: st.DrawFn) -> tuple[list[str | None], list[str | None]]:
     return draw(st.lists(TEXT, min_size=length, max_size=length)), draw(st.lists(TEXT, min_size=length, max_size=length))
 
 
+@st.composite
+def found_behaviours(draw: st.DrawFn) -> list[tuple[str | None, str | None, float | None, bool]]:
+    """Places of what was found: item, kind, gap, and whether something is there."""
+    return draw(st.lists(st.tuples(TEXT, TEXT, NUMBER, st.booleans()), min_size=4, max_size=4))
+
+
 FIELDS = {"user_id": TEXT, "word": TEXT, "price": NUMBER, "amount": NUMBER, "age": NUMBER, "words": TEXTS, "tags": TEXTS}
-ROW = st.fixed_dictionaries({**FIELDS, "history": behaviours()})
+ROW = st.fixed_dictionaries({**FIELDS, "history": behaviours(), "found": found_behaviours()})
 
 
 def table_of(rows: list[dict[str, Any]]) -> pa.Table:
@@ -51,13 +60,17 @@ def table_of(rows: list[dict[str, Any]]) -> pa.Table:
     columns |= {name: pa.array([row[name] for row in rows], pa.float64()) for name in ("price", "amount", "age")}
     columns |= {name: pa.array([row[name] for row in rows], texts) for name in ("words", "tags")}
     columns |= {name: pa.array([row["history"][place] for row in rows], texts) for place, name in enumerate(("seen", "said"))}
+    types = {"s_item": pa.string(), "s_kind": pa.string(), "s_gap": pa.float64(), "s_mask": pa.bool_()}
+    for place, (name, type_) in enumerate(types.items()):
+        columns[name] = pa.array([[one[place] for one in row["found"]] for row in rows], pa.list_(type_, 4))
     return pa.table(columns)
 
 
 @given(st.lists(ROW, min_size=1, max_size=8), st.lists(ROW, min_size=1, max_size=8))
 def test_every_value_becomes_what_the_reference_says(seen: list[dict[str, Any]], rows: list[dict[str, Any]]) -> None:
     state = fit_state(INPUTS, table_of(seen))
-    encoder = InputsEncoder(INPUTS, (HISTORY,), state, 4, where="m")
+    encoder = InputsEncoder(INPUTS, (HISTORY, FOUND), state, 4, where="m")
+    own_state = EncoderState(edges={"f.gap": GAP.edges})
     # Sliced, so that offsets into buffers count.
     found = encoder.encode(table_of([*seen, *rows]).slice(len(seen)))
     starts = {one.name: one.start for one in encoder.layout.ranges}
@@ -84,6 +97,16 @@ def test_every_value_becomes_what_the_reference_says(seen: list[dict[str, Any]],
             for one, other in newest
         ]
         assert found.sequences[0][place].tolist() == [*steps, *[[PADDING, PADDING]] * (3 - len(steps))]
+        there = [one for one in row["found"] if one[3]][:3][::-1]
+        steps = [
+            [
+                starts["user_id"] + reference.hashed_row(item, ID, ID.space),
+                starts["f.kind"] + reference.hashed_row(kind, OWN_KIND, 5),
+                starts["f.gap"] + reference.bucket_row(gap, OWN_GAP, own_state),
+            ]
+            for item, kind, gap, _ in there
+        ]
+        assert found.sequences[1][place].tolist() == [*steps, *[[PADDING] * 3] * (3 - len(steps))]
 
 
 def test_the_hash_is_the_same_on_every_machine() -> None:
@@ -138,6 +161,10 @@ def replaced(rows: pa.Table, name: str, column: pa.Array) -> pa.Table:
         (
             lambda rows: replaced(rows, "history_items", pa.array([["i1"]] * 10)),
             "'history_categories' and 'history_items' are not of one length",
+        ),
+        (
+            lambda rows: replaced(rows, "similar_mask", pa.array([[True]] * 10)),
+            "'similar_item_id' and 'similar_mask' are not of one length",
         ),
     ],
 )

@@ -12,10 +12,10 @@ from srp_assets.models.deep.networks.building import build_model
 from srp_assets.models.deep.ranker import DeepRanker
 from support.training_rows import document_of, rows_of
 
-from .test_networks import ARCHITECTURES
+from .test_networks import ARCHITECTURES, LOOK
 
 QUICK = ("custom",)
-"""Made of all layers but the recurrent one; an export takes seconds."""
+"""Made of all layers but the recurrent one and that of `sim`, which test_sequences_in_sets.py exports; an export takes seconds."""
 
 
 NAMES = [pytest.param(name, marks=() if name in QUICK else pytest.mark.nightly) for name in ARCHITECTURES]
@@ -24,7 +24,7 @@ NAMES = [pytest.param(name, marks=() if name in QUICK else pytest.mark.nightly) 
 @pytest.mark.parametrize("inputs", ["all", pytest.param("ids", marks=pytest.mark.nightly)])
 @pytest.mark.parametrize("name", NAMES)
 def test_an_exported_model_answers_the_same(name: str, inputs: str, tmp_path: Path) -> None:
-    looks = name in ("din", "dien", "custom")
+    looks = name in LOOK
     ids = {"groups": {"ids": ["user_id", "item_id", "category"]}, **({} if looks else {"sequences": []})}
     document = document_of(ARCHITECTURES[name], **(ids if inputs == "ids" else {}))
     rows = rows_of(60, 4)

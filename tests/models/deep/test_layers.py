@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from srp_assets.models.deep.layers.attention import CandidateAttention
+from srp_assets.models.deep.layers.attention import CandidateAttention, SearchedAttention
 from srp_assets.models.deep.layers.cross import CrossNetwork
 from srp_assets.models.deep.layers.dice import Dice
 from srp_assets.models.deep.layers.factorization import FactorizationPairs
@@ -139,6 +139,28 @@ def test_attention_weighs_each_behaviour_by_the_whole_formula() -> None:
         assert values(found)[row] == pytest.approx(total, rel=1e-11, abs=1e-13)
     padded = MaskedRows(behaviours.mask, None, behaviours.with_padding())
     assert values(layer(candidate, padded)) == pytest.approx(values(found), rel=1e-12)
+    assert torch.autograd.gradcheck(lambda q, k: layer(q, MaskedRows(behaviours.mask, k, None)), (candidate, behaviours.packed))
+
+
+def test_attention_over_what_was_found_is_a_softmax_for_each_head() -> None:
+    heads, size = 2, 4
+    layer, candidate, behaviours = shaken(SearchedAttention(D, heads, size)), drawn(B, D), packed(MASK, D)
+    found = layer(candidate, behaviours)
+    of_behaviour, of_candidate = (values(one.weight).reshape(heads, size, D) for one in (layer.of_behaviour, layer.of_candidate))
+    place = 0
+    for row in range(B):
+        z = values(behaviours.packed)[place : place + sum(MASK[row])]
+        place += len(z)
+        for head in range(heads):
+            query = of_candidate[head] @ values(candidate)[row]
+            scores = [math.exp((of_behaviour[head] @ one) @ query / math.sqrt(size)) for one in z]
+            total = np.zeros(D)
+            for score, one in zip(scores, z, strict=True):
+                total += score / sum(scores) * one
+            assert values(found)[row, head * D : (head + 1) * D] == pytest.approx(total, rel=1e-11, abs=1e-13)
+    padded = MaskedRows(behaviours.mask, None, behaviours.with_padding())
+    assert values(layer(candidate, padded)) == pytest.approx(values(found), rel=1e-12)
+    assert layer.output_width == found.shape[1] == heads * D
     assert torch.autograd.gradcheck(lambda q, k: layer(q, MaskedRows(behaviours.mask, k, None)), (candidate, behaviours.packed))
 
 

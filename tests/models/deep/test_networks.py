@@ -31,6 +31,7 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
     "xdeepfm": {"kind": "xdeepfm", "interaction": [3, 2], **SMALL},
     "din": {"kind": "din", **SMALL, **ATTENTION},
     "dien": {"kind": "dien", "auxiliary_weight": 0.3, **SMALL, **ATTENTION, "attention_activation": "tanh"},
+    "sim": {"kind": "sim", "searched": ["found"], "heads": 2, "head_width": 3, **SMALL, **ATTENTION},
     "esmm": {"kind": "esmm", **SMALL},
     "custom": {
         "kind": "custom",
@@ -44,6 +45,9 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
         ],
     },
 }
+LOOK = ("din", "dien", "sim", "custom")
+"""Kinds that look at sequences."""
+
 EVERY = pytest.mark.parametrize("name", ARCHITECTURES)
 
 
@@ -127,9 +131,32 @@ def test_what_is_long_ago_is_cut_off_and_all_else_counts(name: str) -> None:
 
     # Newest first, six at most: what follows them is never read.
     assert with_histories(lambda one: one[:6] + ["never"] if len(one) >= 6 else one) == pytest.approx(ranker.score(rows)[label])
-    looks = document.architecture.kind in ("din", "dien", "custom")
+    looks = document.architecture.kind in LOOK
     assert (np.abs(with_histories(lambda one: one[:3]) - ranker.score(rows)[label]).max() > 1e-6) == looks
     assert (np.abs(with_histories(lambda one: []) - ranker.score(rows)[label]).max() > 1e-6) == looks
+
+
+@EVERY
+def test_what_was_found_counts_where_its_mask_says_so_and_nowhere_else(name: str) -> None:
+    document, model, encoder, _ = built(name)
+    ranker = DeepRanker(document, encoder, model.float())
+    rows = rows_of(20, 9)
+    label = next(iter(document.labels))
+    scores = ranker.score(rows)[label]
+    masks = rows.column("similar_mask").to_pylist()
+
+    def with_found(column: str, change: Any) -> np.ndarray:
+        type_ = rows.schema.field(column).type
+        pairs = zip(rows.column(column).to_pylist(), masks, strict=True)
+        changed = [[change(value, there) for value, there in zip(*own, strict=True)] for own in pairs]
+        return ranker.score(rows.set_column(rows.column_names.index(column), column, pa.array(changed, type_)))[label]
+
+    # What the mask leaves out is never looked up, whatever stands there.
+    for column, other in (("similar_item_id", "i3"), ("similar_kind", "k1"), ("similar_time_gap", 5.0)):
+        assert (with_found(column, lambda value, there, other=other: value if there else other) == scores).all()
+        looks = document.architecture.kind in LOOK
+        assert (np.abs(with_found(column, lambda value, there, other=other: other) - scores).max() > 1e-6) == looks
+    assert (np.abs(with_found("similar_mask", lambda value, there: False) - scores).max() > 1e-6) == looks
 
 
 @EVERY

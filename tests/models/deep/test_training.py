@@ -89,13 +89,20 @@ class Stopped(Exception):
 
 @pytest.mark.parametrize(
     ("architecture", "stop_after"),
-    # In the first chunk, between two looks, in a later epoch; the last with layers that keep running means.
-    [(DROPPED, 3), (DROPPED, 11), (DROPPED, 30), ({"kind": "din", "hidden": [8], "attention_hidden": [4]}, 17)],
+    # In the first chunk, between two looks, in a later epoch; the last ones with layers that keep running means.
+    [
+        (DROPPED, 3),
+        (DROPPED, 11),
+        (DROPPED, 30),
+        ({"kind": "din", "hidden": [8], "attention_hidden": [4]}, 17),
+        ({"kind": "sim", "searched": ["found"], "hidden": [8], "attention_hidden": [4]}, 17),
+    ],
 )
 def test_a_resumed_training_ends_as_if_it_had_never_stopped(
     architecture: dict[str, Any], stop_after: int, files: RowFiles, validation: RowFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    document = document_of(architecture, training={**SETTINGS, "validate_rows": 200})
+    # Patient enough to see all epochs.
+    document = document_of(architecture, training={**SETTINGS, "validate_rows": 200, "patience": 20})
     whole = Training(document, files, validation).run()
     steps = iter(range(10_000))
     step = Training.step

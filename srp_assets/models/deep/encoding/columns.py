@@ -6,6 +6,8 @@ import pyarrow.compute as pc
 
 MICROSECONDS = 1e6
 
+ENDLESS = 1 << 62
+
 
 def one_array(column: pa.ChunkedArray | pa.Array) -> pa.Array:
     """A column in one piece."""
@@ -56,3 +58,28 @@ def list_places(column: pa.ChunkedArray | pa.Array, length: int) -> tuple[pa.Arr
         kept = places < length
         elements, rows, places = elements.filter(pa.array(kept)), rows[kept], places[kept]
     return elements, rows, places, np.minimum(whole, length)
+
+
+def masked_places(
+    column: pa.ChunkedArray | pa.Array, mask: pa.ChunkedArray | pa.Array, length: int
+) -> tuple[pa.Array, np.ndarray, np.ndarray, np.ndarray]:
+    """The same of lists with a mask beside them, whichever side of them is padded: only elements that are there count.
+
+    Args:
+        column: of lists, as long as those of the mask.
+        mask: of lists of flags.
+        length: how many elements of a list count.
+
+    Raises:
+        ValueError: if the two are not of one length in each row.
+    """
+    elements, rows, _, sizes = list_places(column, ENDLESS)
+    flags, _, _, others = list_places(mask, ENDLESS)
+    if not np.array_equal(sizes, others):
+        raise ValueError("lists and mask are not of one length")
+    there = pc.fill_null(flags, False).to_numpy(zero_copy_only=False)
+    counts = np.bincount(rows[there], minlength=len(sizes))
+    places = np.arange(int(counts.sum())) - np.repeat(np.cumsum(counts) - counts, counts)
+    kept = places < length
+    chosen = np.flatnonzero(there)[kept]
+    return elements.take(pa.array(chosen)), rows[chosen], places[kept], np.minimum(counts, length)

@@ -9,9 +9,9 @@ import pyarrow.compute as pc
 
 from srp_assets.errors import InvalidInput
 from srp_assets.models.config.document import ModelDocument
-from srp_assets.models.config.inputs import Bucketed, Crossed, Encoded, Hashed, Listed, Number, Plain, Vocabulary
+from srp_assets.models.config.inputs import Bucketed, Crossed, Encoded, Hashed, Listed, Number, Plain, SequenceColumn, Vocabulary
 from srp_assets.models.config.inputs import Sequence as BehaviourSequence
-from srp_assets.models.deep.encoding.columns import as_numbers, as_texts, list_places, missing_rows, one_array
+from srp_assets.models.deep.encoding.columns import as_numbers, as_texts, list_places, masked_places, missing_rows, one_array
 from srp_assets.models.deep.encoding.hashing import MISSING, combined, hash_texts, rows_of, seed_of
 from srp_assets.models.deep.encoding.layout import RowRange, layout_of
 from srp_assets.models.deep.encoding.rows import PADDING, EncodedInputs, EncodedRows
@@ -70,20 +70,43 @@ class InputsEncoder:
     def _sequence(self, table: pa.Table, place: int) -> np.ndarray:
         """A behaviour sequence: newest first in the table, oldest first here, as recurrent layers read it."""
         found = self.layout.sequences[place]
-        columns = self._sequences[found.name].columns
-        encoded = np.full((table.num_rows, found.length, len(columns)), PADDING, dtype=np.int32)
+        sequence = self._sequences[found.name]
+        encoded = np.full((table.num_rows, found.length, len(sequence.columns)), PADDING, dtype=np.int32)
         lengths: np.ndarray | None = None
-        for column, (declared, range_) in enumerate(zip(columns, found.ranges, strict=True)):
-            elements, row, newest_first, counts = list_places(self._column(table, declared.feature), found.length)
+        for column, (declared, range_) in enumerate(zip(sequence.columns, found.ranges, strict=True)):
+            elements, row, newest_first, counts = self._elements(table, sequence, declared)
             if lengths is not None and not np.array_equal(lengths, counts):
-                raise InvalidInput(
-                    f"{declared.feature!r} and {columns[0].feature!r} are not of one length in each row",
-                    where=f"{self._where}: sequences ({found.name})",
-                    remedy="name columns that describe the same behaviours",
-                )
+                raise self._not_aligned(sequence, sequence.read(declared), sequence.reads[0])
             lengths = counts
-            encoded[row, counts[row] - 1 - newest_first, column] = self._codes(as_texts(elements), range_) + range_.start
+            encoded[row, counts[row] - 1 - newest_first, column] = self._sequence_codes(elements, declared, range_) + range_.start
         return encoded
+
+    def _elements(
+        self, table: pa.Table, sequence: BehaviourSequence, column: SequenceColumn
+    ) -> tuple[pa.Array, np.ndarray, np.ndarray, np.ndarray]:
+        """What there is of a column of a sequence (`list_places`)."""
+        values = self._column(table, sequence.read(column))
+        if sequence.mask is None:
+            return list_places(values, sequence.length)
+        try:
+            return masked_places(values, self._column(table, sequence.mask), sequence.length)
+        except ValueError as error:
+            raise self._not_aligned(sequence, sequence.read(column), sequence.mask) from error
+
+    def _not_aligned(self, sequence: BehaviourSequence, one: str, other: str) -> InvalidInput:
+        return InvalidInput(
+            f"{one!r} and {other!r} are not of one length in each row",
+            where=f"{self._where}: sequences ({sequence.name})",
+            remedy="name columns that describe the same behaviours",
+        )
+
+    def _sequence_codes(self, elements: pa.Array, column: SequenceColumn, range_: RowRange) -> np.ndarray:
+        """The rows of the elements of a column, counted from the first of those that it has."""
+        if column.like is not None:
+            return self._codes(as_texts(elements), range_)
+        if column.edges:
+            return bucket_codes(as_numbers(elements), column.edges)
+        return hashed_codes(as_texts(elements), range_)
 
     def _single(self, found: Encoded | Plain, table: pa.Table) -> np.ndarray:
         """The rows, counted from the input's first, of an input with one value a row."""
@@ -94,10 +117,7 @@ class InputsEncoder:
             return rows_of(hashes, found.space, np.logical_or.reduce(gaps) if gaps else None)
         column = self._column(table, found.name)
         if isinstance(found, Bucketed):
-            numbers = as_numbers(column)
-            codes = np.searchsorted(np.asarray(self._state.edges[found.name]), numbers, side="right") + 1
-            codes[~np.isfinite(numbers)] = MISSING
-            return codes
+            return bucket_codes(as_numbers(column), self._state.edges[found.name])
         return self._codes(as_texts(column), self._ranges[found.name])
 
     def _codes(self, texts: pa.Array, range_: RowRange) -> np.ndarray:
@@ -111,7 +131,7 @@ class InputsEncoder:
                 codes[gaps] = MISSING
             return codes
         assert isinstance(owner, (Hashed, Listed))
-        return rows_of(hash_texts(texts, seed_of(owner.name)), range_.rows - 1, missing_rows(texts))
+        return hashed_codes(texts, range_)
 
     def _number(self, found: Encoded | Plain, table: pa.Table) -> np.ndarray:
         """A number as the network gets it: nothing is missing in it."""
@@ -135,6 +155,18 @@ class InputsEncoder:
             raise InvalidInput(
                 f"the rows have no column {name!r}", where=self._where, remedy="give all columns that the model reads"
             ) from None
+
+
+def bucket_codes(numbers: np.ndarray, edges: Sequence[float]) -> np.ndarray:
+    """The rows of numbers, counted from the first of an input's: one for each interval, whose lower edge belongs to it."""
+    codes = np.searchsorted(np.asarray(edges), numbers, side="right") + 1
+    codes[~np.isfinite(numbers)] = MISSING
+    return codes
+
+
+def hashed_codes(texts: pa.Array, range_: RowRange) -> np.ndarray:
+    """The rows of texts, counted from the first of an input's."""
+    return rows_of(hash_texts(texts, seed_of(range_.name)), range_.rows - 1, missing_rows(texts))
 
 
 class RowEncoder:

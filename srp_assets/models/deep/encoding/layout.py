@@ -3,12 +3,12 @@
 Inputs are ordered by the size of their embeddings; those of one size share a table, and their rows follow each other.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from srp_assets.errors import InvalidInput
-from srp_assets.models.config.inputs import Bucketed, Crossed, Encoded, Hashed, Listed, Number, Vocabulary
+from srp_assets.models.config.inputs import Bucketed, Crossed, Encoded, Hashed, Listed, Number, SequenceColumn, Vocabulary
 from srp_assets.models.config.inputs import Sequence as BehaviourSequence
 from srp_assets.models.deep.encoding.state import EncoderState
 
@@ -37,11 +37,19 @@ class ListColumns:
 
 @dataclass(frozen=True)
 class SequenceColumns:
-    """A behaviour sequence: its length, and for each column the rows that its elements have."""
+    """A behaviour sequence.
+
+    Args:
+        name: of it.
+        length: its behaviours at most.
+        ranges: for each column the rows that its elements have.
+        compared: for each column whether these are the rows of an input of the candidate.
+    """
 
     name: str
     length: int
     ranges: tuple[RowRange, ...]
+    compared: tuple[bool, ...]
 
 
 @dataclass(frozen=True)
@@ -100,13 +108,18 @@ def layout_of(
         InvalidInput: if the tables would have more rows than can be numbered.
     """
     owners = [found for found in inputs if not isinstance(found, Number) and not (isinstance(found, Listed) and found.like)]
-    owners.sort(key=lambda found: found.dimension or dimension)
+    sizes = [(found.name, _rows(found, state), found.dimension or dimension) for found in owners]
+    # What a sequence alone has, its actions' kinds and ages, has rows of its own.
+    columns = [(sequence, column) for sequence in sequences for column in sequence.columns if column.like is None]
+    sizes += [(sequence.rows_of(column), _own_rows(column), column.dimension or dimension) for sequence, column in columns]
+    sizes.sort(key=lambda found: found[2])
     ranges, start = {}, 0
-    for found in owners:
-        ranges[found.name] = RowRange(found.name, start, _rows(found, state), found.dimension or dimension)
-        start += ranges[found.name].rows
+    for name, rows, size in sizes:
+        ranges[name] = RowRange(name, start, rows, size)
+        start += rows
     if start > MOST_ROWS:
         raise InvalidInput(f"{start} rows of embeddings are too many; {MOST_ROWS} fit", where=where, remedy="make spaces smaller")
+    single = {found.name for found in owners if not isinstance(found, Listed)}
     lists, begin = [], 0
     for one in inputs:
         if isinstance(one, Listed):
@@ -114,11 +127,21 @@ def layout_of(
             begin += one.length
     return Layout(
         ranges=tuple(ranges.values()),
-        single=tuple(ranges[found.name] for found in owners if not isinstance(found, Listed)),
+        single=tuple(own for own in ranges.values() if own.name in single),
         lists=tuple(lists),
-        sequences=tuple(SequenceColumns(one.name, one.length, tuple(ranges[column.like] for column in one.columns)) for one in sequences),
+        sequences=tuple(_sequence(one, ranges) for one in sequences),
         numbers=tuple(found.name for found in inputs if isinstance(found, Number)),
     )
+
+
+def _sequence(found: BehaviourSequence, ranges: Mapping[str, RowRange]) -> SequenceColumns:
+    own = tuple(ranges[found.rows_of(column)] for column in found.columns)
+    return SequenceColumns(found.name, found.length, own, tuple(column.like is not None for column in found.columns))
+
+
+def _own_rows(column: SequenceColumn) -> int:
+    """How many rows a column of a sequence has, that of missing values included."""
+    return len(column.edges) + 2 if column.edges else (column.space or 0) + 1
 
 
 def _rows(found: Encoded, state: EncoderState) -> int:

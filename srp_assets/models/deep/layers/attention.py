@@ -1,4 +1,4 @@
-"""What behaviours have to do with the candidate: the attention of DIN."""
+"""What behaviours have to do with the candidate: the attention of DIN, and that of SIM over what a search found."""
 
 import torch
 from torch import Tensor, nn
@@ -54,3 +54,40 @@ class CandidateAttention(nn.Module):
             hidden = torch.addmm(hidden, products, of_product.t())
         weights = self.last(self.rest(self.activation(hidden.flatten(0, -2)))).view(hidden.shape[:-1])
         return behaviours.total(weights)
+
+
+class SearchedAttention(nn.Module):
+    """What was found for the candidate, weighted by several heads.
+
+    a_i = softmax over t of <A_i z_t, C_i q> / sqrt(H), head_i = sum over t of a_it z_t; the heads stand one after the other. z_t has the
+    embedding of the behaviour and that of how long ago it was. Q. Pi et al., "Search-based User Interest Modeling with Lifelong Sequential
+    Behavior Data for Click-Through Rate Prediction", CIKM 2020 (equations 8 to 10); divided by sqrt(H) as A. Vaswani et al., "Attention Is
+    All You Need", NIPS 2017 do, so that the softmax is not all or nothing before anything is learned.
+
+    Args:
+        width: of the candidate and of each behaviour (W).
+        heads: how many.
+        head_width: of the space in which a head compares (H).
+    """
+
+    def __init__(self, width: int, heads: int, head_width: int) -> None:
+        super().__init__()
+        self.of_behaviour = nn.Linear(width, heads * head_width, bias=False)
+        self.of_candidate = nn.Linear(width, heads * head_width, bias=False)
+        self.heads, self.scale = heads, head_width**-0.5
+        self.output_width = heads * width
+
+    def forward(self, candidate: Tensor, behaviours: MaskedRows) -> Tensor:
+        """What each head sums up, (B, heads W); zeros where a row has no behaviour.
+
+        Args:
+            candidate: (B, W).
+            behaviours: of W numbers each.
+        """
+        mask, z = behaviours.mask.unsqueeze(-1), behaviours.with_padding()  # (B, L, 1), (B, L, W)
+        keys = self.of_behaviour(z).unflatten(-1, (self.heads, -1))  # (B, L, heads, H)
+        query = self.of_candidate(candidate).unflatten(-1, (self.heads, -1)).unsqueeze(1)
+        scores = ((keys * query).sum(dim=-1) * self.scale).masked_fill(~mask, -1e9)
+        # Of a row without behaviours all scores are alike: the mask makes their weights zeros.
+        weights = torch.softmax(scores.to(z.dtype), dim=1) * mask  # (B, L, heads)
+        return torch.einsum("blh,blw->bhw", weights, z).flatten(1)

@@ -19,7 +19,7 @@ class BehaviourRows(NamedTuple):
 
     Args:
         rows: of the behaviours, the oldest first; each is the embeddings of its columns, one after the other (W numbers).
-        candidate: (B, W), the embeddings of the inputs that those columns share rows with.
+        candidate: (B, W), the embeddings of the inputs that those columns share rows with; zeros for a column that has rows of its own.
     """
 
     rows: MaskedRows
@@ -146,7 +146,11 @@ class FieldEmbedding(nn.Module):
         packed = [column.packed[:, :size] for column, size in zip(columns, sizes, strict=True) if column.packed is not None]
         padded = [column.padded[..., :size] for column, size in zip(columns, sizes, strict=True) if column.padded is not None]
         rows = MaskedRows(mask, torch.cat(packed, dim=-1) if packed else None, torch.cat(padded, dim=-1) if padded else None)
-        return BehaviourRows(rows, torch.cat([self._vector_of(name.name, vectors) for name in found.ranges], dim=-1))
+        candidate = [
+            self._vector_of(range_.name, vectors) if compared else inputs.numbers.new_zeros(inputs.ids.shape[0], range_.dimension)
+            for range_, compared in zip(found.ranges, found.compared, strict=True)
+        ]
+        return BehaviourRows(rows, torch.cat(candidate, dim=-1))
 
     def _vector_of(self, name: str, vectors: list[Tensor]) -> Tensor:
         """The embedding of one input of the candidate, (B, D)."""

@@ -20,6 +20,7 @@ from srp_assets.models.deep.networks.dien import DIENNetwork
 from srp_assets.models.deep.networks.din import DINNetwork
 from srp_assets.models.deep.networks.esmm import ESMMNetwork
 from srp_assets.models.deep.networks.linear import FactorizationNetwork, LinearNetwork
+from srp_assets.models.deep.networks.sim import SIMNetwork
 from srp_assets.models.deep.networks.wide_deep import WideDeepNetwork
 from srp_assets.models.deep.networks.xdeepfm import XDeepFMNetwork
 from srp_assets.models.deep.tensors import Inputs
@@ -33,6 +34,7 @@ NETWORKS: Mapping[str, Callable[[Layout, Any], Network]] = {
     "xdeepfm": XDeepFMNetwork,
     "din": DINNetwork,
     "dien": DIENNetwork,
+    "sim": SIMNetwork,
     "esmm": ESMMNetwork,
     "custom": CustomNetwork,
 }
