@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -6,11 +7,11 @@ import pytest
 from scipy.stats import chisquare
 
 from srp_assets.embeddings.declaration.options import TrainingOptions
-from srp_assets.embeddings.training import reference
+from srp_assets.embeddings.training import reference, sampling
 from srp_assets.embeddings.training.corpus import Corpus, Vocabulary, corpus_of, joined, vocabulary_of
 from srp_assets.embeddings.training.kernels import draw_negatives
-from srp_assets.embeddings.training.sampling import alias_table, kept_shares, sampler_of
-from srp_assets.embeddings.training.trainer import Warm, begun, kernel_options, train
+from srp_assets.embeddings.training.sampling import Sampler, alias_table, kept_shares, own_shares, sampler_of
+from srp_assets.embeddings.training.trainer import Warm, begun, kernel_options, kernel_sampler, train
 
 COUNTS = np.array([400, 200, 100, 90, 50, 40, 20, 5], np.int64)
 MARKETS = np.array([0, 1, 0, 1, 2, 0, 1, 1], np.int32)
@@ -34,31 +35,65 @@ def tiny_corpus(sessions: int = 60, seed: int = 3) -> Corpus:
     return corpus_of(VOCABULARY, pa.array(lists), pa.array(booked), pa.array(rejected, pa.list_(pa.string())))
 
 
+def sampler_with(power: float, own_shares: tuple[float, float, float] = (1, 1, 1)) -> Sampler:
+    """The tables of the small vocabulary, whose markets keep to themselves so far."""
+    found = sampler_of(VOCABULARY, TrainingOptions(negative_power=power, frequent_share=0), tiny_corpus(1))
+    return replace(found, own_shares=np.array(own_shares, np.float32))
+
+
 @pytest.mark.parametrize("power", [0.0, 0.75, 1.0, -0.5])
 def test_negatives_follow_smoothed_popularity(power: float) -> None:
-    sampler = sampler_of(VOCABULARY, power, 0)
-    found = draw_negatives(sampler.limits, sampler.aliases, np.arange(8, dtype=np.int32), 0, 8, 11, DRAWS)
+    found = draw_negatives(kernel_sampler(sampler_with(power)), -1, 11, DRAWS)
     expected = COUNTS**power / (COUNTS**power).sum() * DRAWS
     assert chisquare(np.bincount(found, minlength=8), expected).pvalue > LEAST_P
 
 
 def test_the_test_of_the_distribution_finds_another_power() -> None:
-    sampler = sampler_of(VOCABULARY, 0.75, 0)
-    found = draw_negatives(sampler.limits, sampler.aliases, np.arange(8, dtype=np.int32), 0, 8, 11, DRAWS)
+    found = draw_negatives(kernel_sampler(sampler_with(0.75)), -1, 11, DRAWS)
     expected = COUNTS**0.7 / (COUNTS**0.7).sum() * DRAWS
     assert chisquare(np.bincount(found, minlength=8), expected).pvalue < LEAST_P
 
 
 @pytest.mark.parametrize("market", [0, 1, 2])
 def test_negatives_of_a_market_follow_its_popularity_alone(market: int) -> None:
-    sampler = sampler_of(VOCABULARY, 0.75, 0)
-    start, end = sampler.market_starts[market : market + 2]
-    found = draw_negatives(sampler.market_limits, sampler.market_aliases, sampler.market_items, start, end - start, 5, DRAWS)
+    found = draw_negatives(kernel_sampler(sampler_with(0.75)), market, 5, DRAWS)
     weights = np.where(market == MARKETS, COUNTS**0.75, 0)
     seen = np.bincount(found, minlength=8)
     assert set(np.flatnonzero(seen)) == set(np.flatnonzero(weights))
     own = weights > 0
     assert own.sum() == 1 or chisquare(seen[own], weights[own] / weights.sum() * DRAWS).pvalue > LEAST_P
+
+
+@pytest.mark.parametrize("market", [0, 1, 2])
+def test_negatives_of_a_market_that_shares_its_items_are_of_all_in_part(market: int) -> None:
+    own_shares = (0.8, 0.0, 0.3)
+    found = draw_negatives(kernel_sampler(sampler_with(0.75, own_shares)), market, 5, DRAWS)
+    weights, within = COUNTS**0.75, np.where(market == MARKETS, COUNTS**0.75, 0)
+    share = np.float32(own_shares[market])
+    expected = share * within / within.sum() + (1 - share) * weights / weights.sum()
+    assert chisquare(np.bincount(found, minlength=8), expected * DRAWS).pvalue > LEAST_P
+
+
+@pytest.mark.parametrize(
+    ("sessions", "expected"),
+    [
+        # Never left; of the five items that follow three are of market 0, and two of market 1.
+        (["0200", "131"], [1, 1, 0]),
+        # From market 0: two stay, one leaves; four follow, of which market 0 is half: (2/3 - 2/4) / (1 - 2/4). From market 1: one stays.
+        (["0021", "36"], [1 / 3, 1, 0]),
+        # Always left; a border of sessions is no step.
+        (["01", "10", "0"], [0, 0, 0]),
+        # One market alone is what chance gives.
+        (["020"], [0, 0, 0]),
+    ],
+)
+@pytest.mark.parametrize("at_once", [2, sampling.TOKENS_AT_ONCE])
+def test_markets_keep_to_themselves_as_far_as_sessions_stay_in_them(
+    sessions: list[str], expected: list[float], at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sampling, "TOKENS_AT_ONCE", at_once)
+    lists = pa.array([[f"i{number}" for number in items] for items in sessions])
+    np.testing.assert_allclose(own_shares(corpus_of(VOCABULARY, lists), MARKETS), expected, atol=1e-6)
 
 
 def test_an_alias_table_is_the_distribution_itself() -> None:
@@ -104,6 +139,8 @@ def test_gradients_are_those_of_finite_differences() -> None:
         {"shrink_window": False},
         {"frequent_share": 0.0},
         {"negatives": 0},
+        {"full_contexts": 2},
+        {"full_contexts": 3, "shrink_window": False},
     ],
     ids=lambda changes: "-".join(changes) or "all",
 )
@@ -113,7 +150,7 @@ def test_the_kernel_does_what_the_reference_says(changes: dict[str, object]) -> 
     found = train(corpus, VOCABULARY, options)
     begin = begun(VOCABULARY, options)
     vectors, contexts = begin.vectors.astype(np.float64), begin.contexts.astype(np.float64)
-    sampler = sampler_of(VOCABULARY, options.negative_power, options.frequent_share)
+    sampler = sampler_of(VOCABULARY, options, corpus)
     whole = options.rate - options.last_rate
     for epoch in range(options.epochs):
         seed = int(np.random.SeedSequence([options.seed, 1, epoch, 0, 0]).generate_state(1, np.uint64)[0])

@@ -44,13 +44,23 @@ def drawn(state: Any, limits: Any, aliases: Any, start: Any, places: Any) -> Any
     return place if (bits & LOWER) < np.uint64(limits[place]) else np.int64(aliases[place])
 
 
+@njit(inline="always")
+def drawn_of_market(state: Any, sampler: Any, market: Any) -> Any:
+    """A negative of a market: of its items with the probability that is its own, else of all; `sampler` as `train_sessions` has it."""
+    limits, aliases, market_limits, market_aliases, market_items, market_starts, own_shares, _ = sampler
+    if (next_bits(state) >> SHIFT_11) * UNIT >= own_shares[market]:
+        return drawn(state, limits, aliases, 0, len(limits))
+    start = market_starts[market]
+    return np.int64(market_items[drawn(state, market_limits, market_aliases, start, market_starts[market + 1] - start)])
+
+
 @njit(nogil=True, cache=True)
-def draw_negatives(limits: Any, aliases: Any, items: Any, start: int, places: int, seed: int, draws: int) -> Any:
-    """Some negatives, for tests of their distribution: `items` translates places, as markets need it; shape (draws,)."""
+def draw_negatives(sampler: Any, market: int, seed: int, draws: int) -> Any:
+    """Some negatives, for tests of their distribution: of a market, or of all if it is -1; shape (draws,)."""
     state = np.array([seed], np.uint64)
     found = np.empty(draws, np.int64)
     for place in range(draws):
-        found[place] = items[drawn(state, limits, aliases, start, places)]
+        found[place] = drawn(state, sampler[0], sampler[1], 0, len(sampler[0])) if market < 0 else drawn_of_market(state, sampler, market)
     return found
 
 
@@ -74,19 +84,20 @@ def train_sessions(
 
     Args:
         corpus: items, offsets, booked, rejected, rejected_offsets (`Corpus`).
-        sampler: limits, aliases, market_limits, market_aliases, market_items, market_starts, kept (`Sampler`).
+        sampler: limits, aliases, market_limits, market_aliases, market_items, market_starts, own_shares, kept (`Sampler`).
         markets: of the items, shape (items,).
         vectors: that are learned, float32 of shape (items, dimensions), changed in place.
         contexts: the other side of every product, of the same shape, changed in place.
         blocks: a tuple whose length is that of the dimensions in blocks.
-        options: window, whether it shrinks by chance, negatives, market negatives, rejections, whether the booked item is global context.
+        options: window, whether it shrinks by chance, negatives, market negatives, rejections, whether the booked item is global context,
+            how many contexts of an item weigh in full (0: all).
         rates: the rate at the first token, how much it falls a token, and where it ends.
         state: of the random numbers, shape (1,).
         scratch: an int32 array as long as the longest session; one as long as the targets of a positive.
     """
     items, offsets, booked, rejected, rejected_offsets = corpus
-    limits, aliases, market_limits, market_aliases, market_items, market_starts, kept_shares = sampler
-    window, shrinks, negatives, market_negatives, rejections, with_booked = options
+    limits, aliases, kept_shares = sampler[0], sampler[1], sampler[7]
+    window, shrinks, negatives, market_negatives, rejections, with_booked, full_contexts = options
     kept, targets = scratch
     delta = np.empty(len(blocks) * BLOCK, np.float32)
     places = len(limits)
@@ -107,9 +118,11 @@ def train_sessions(
             reach = window - below(state, window) if shrinks else window
             first = max(0, centre_place - reach)
             last = min(length, centre_place + reach + 1)
+            contexts_there = last - first - 1
+            own_rate = rate
+            if 0 < full_contexts < contexts_there:
+                own_rate = np.float32(rate * np.float32(full_contexts) / np.float32(contexts_there))
             own_market = markets[item]
-            market_start = market_starts[own_market]
-            market_places = market_starts[own_market + 1] - market_start
             # One positive more than the window has: the booked item, the global context.
             for other in range(first, last + 1):
                 if other == centre_place:
@@ -128,13 +141,13 @@ def train_sessions(
                         targets[count] = target
                         count += 1
                 for _ in range(market_negatives):
-                    target = market_items[drawn(state, market_limits, market_aliases, market_start, market_places)]
+                    target = drawn_of_market(state, sampler, own_market)
                     if target != positive:
                         targets[count] = target
                         count += 1
                 delta[:] = 0
                 for number in range(count):
-                    updated(centre, delta, contexts[targets[number]], np.float32(number == 0), rate, blocks)
+                    updated(centre, delta, contexts[targets[number]], np.float32(number == 0), own_rate, blocks)
                 for place in range(len(blocks) * BLOCK):
                     centre[place] += delta[place]
             if rejections > 0 and rejected_count > 0:

@@ -94,7 +94,7 @@ def _kernel(
                 own = corpus.read(part, vocabulary)
                 arrays = read_arrays(corpus.storage, f"{folder}/model.npz")
                 trained = Trained(vocabulary, arrays["vectors"], arrays["contexts"])
-                sampler = sampler_of(vocabulary, options.negative_power, options.frequent_share)
+                sampler = sampler_of(vocabulary, options, own)
                 train_epoch(own, sampler, trained, options, epoch, part + 1)
                 path = f"{folder}/{epoch}-{part}.npz"
                 seen = np.bincount(own.items, minlength=len(vocabulary.ids))

@@ -4,7 +4,9 @@ For a centre item l, the loss of a positive context c with its negatives N is
 -log s(v_l . u_c) - sum over n in N of log s(-v_l . u_n), s the logistic function (Mikolov et al. 2013). Positives are the items of the
 window and the booked item of the session; negatives are drawn by popularity from all items and from the market of l, and items that the
 session rejected are negatives too (Grbovic and Cheng, "Real-time personalization using embeddings for search ranking at Airbnb", KDD
-2018). Unlike there, the booked item has negatives of its own, as every positive has: without them its products would grow without end.
+2018). Where a centre has more contexts than weigh in full, each of its positives moves it by so much less that they weigh as many together:
+a set of n items has n (n - 1) pairs, and the few large ones would be most of what is learned. Unlike in the publication, the booked item
+has negatives of its own, as every positive has: without them its products would grow without end.
 """
 
 from collections.abc import Sequence
@@ -71,12 +73,12 @@ def train_sessions(
     markets: npt.NDArray[np.int32],
     vectors: Reals,
     contexts: Reals,
-    options: tuple[int, bool, int, int, int, bool],
+    options: tuple[int, bool, int, int, int, bool, int],
     rates: tuple[float, float, float],
     chance: Chance,
 ) -> None:
     """Trains on the sessions once, in their order; arguments as those of the kernel."""
-    window, shrinks, negatives, market_negatives, rejections, with_booked = options
+    window, shrinks, negatives, market_negatives, rejections, with_booked, full_contexts = options
     for session in range(corpus.sessions):
         rate = max(rates[0] - rates[1] * int(corpus.offsets[session]), rates[2])
         whole = corpus.items[corpus.offsets[session] : corpus.offsets[session + 1]].tolist()
@@ -85,17 +87,22 @@ def train_sessions(
         for place, item in enumerate(kept):
             reach = window - chance.below(window) if shrinks else window
             positives = kept[max(0, place - reach) : place] + kept[place + 1 : place + reach + 1]
+            own_rate = rate * full_contexts / len(positives) if 0 < full_contexts < len(positives) else rate
             booked = int(corpus.booked[session])
             if with_booked and booked not in (-1, item):
                 positives.append(booked)
-            start, end = (int(border) for border in sampler.market_starts[markets[item] : markets[item] + 2])
+            market = int(markets[item])
+            start, end = (int(border) for border in sampler.market_starts[market : market + 2])
             for positive in positives:
                 found = [chance.drawn(sampler.limits, sampler.aliases, 0, len(sampler.limits)) for _ in range(negatives)]
                 for _ in range(market_negatives):
-                    in_market = chance.drawn(sampler.market_limits, sampler.market_aliases, start, end - start)
-                    found.append(int(sampler.market_items[in_market]))
+                    if (chance.bits() >> 11) * 2.0**-53 >= sampler.own_shares[market]:
+                        found.append(chance.drawn(sampler.limits, sampler.aliases, 0, len(sampler.limits)))
+                    else:
+                        in_market = chance.drawn(sampler.market_limits, sampler.market_aliases, start, end - start)
+                        found.append(int(sampler.market_items[in_market]))
                 targets = [positive, *(target for target in found if target != positive)]
-                step(vectors, contexts, item, targets, [1.0, *[0.0] * (len(targets) - 1)], rate)
+                step(vectors, contexts, item, targets, [1.0, *[0.0] * (len(targets) - 1)], own_rate)
             if rejected and rejections:
                 refused = [rejected[chance.below(len(rejected))] for _ in range(rejections)]
                 step(vectors, contexts, item, refused, [0.0] * rejections, rate)

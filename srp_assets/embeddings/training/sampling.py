@@ -1,5 +1,9 @@
 """What chance draws while training: negatives by smoothed popularity, overall and within a market, and which frequent items are left out.
 
+A negative of the market teaches what tells items of one market apart, which is all that is left to learn where sessions keep to a market.
+Where markets share their items it is only an unlikelier place for a true alternative: so it is drawn from the market with the probability
+`own_shares`, which follows from how far sessions do keep to it, and from all items else.
+
 Draws are alias tables (Vose, "A linear algorithm for generating random numbers with a given distribution", 1991): one random number and one
 look into memory for each, whatever the number of items. The negative is item i with probability count(i)^power / sum of count^power
 (Mikolov et al., "Distributed representations of words and phrases", 2013), within a market over the items of that market.
@@ -10,12 +14,16 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from srp_assets.embeddings.training.corpus import Codes, Offsets, Vocabulary
+from srp_assets.embeddings.declaration.options import TrainingOptions
+from srp_assets.embeddings.training.corpus import Codes, Corpus, Offsets, Vocabulary
 
 Limits = npt.NDArray[np.uint32]
 
 WHOLE = 2**32
 """Limits are compared with the lower half of a 64-bit random number."""
+
+TOKENS_AT_ONCE = 1_000_000
+"""So many are looked at together, so that this needs a few megabytes whatever the corpus has."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +37,7 @@ class Sampler:
         market_aliases: places within all markets' tables, shape (items,).
         market_items: the item of each place, shape (items,).
         market_starts: where each market's table begins, and the end of the last one, shape (markets + 1,).
+        own_shares: probability that a negative of each market is drawn from the market and not from all, shape (markets,).
         kept: probability that an occurrence of an item is kept, shape (items,).
     """
 
@@ -38,18 +47,19 @@ class Sampler:
     market_aliases: Codes
     market_items: Codes
     market_starts: Offsets
+    own_shares: npt.NDArray[np.float32]
     kept: npt.NDArray[np.float32]
 
 
-def sampler_of(vocabulary: Vocabulary, power: float, frequent_share: float) -> Sampler:
+def sampler_of(vocabulary: Vocabulary, options: TrainingOptions, corpus: Corpus) -> Sampler:
     """The tables of a vocabulary.
 
     Args:
         vocabulary: with counts and markets.
-        power: to which counts are raised; 1 is popularity itself, 0 none.
-        frequent_share: items with a larger share of all occurrences are thinned out; 0 keeps all.
+        options: as declared.
+        corpus: whose sessions tell how far markets keep to themselves: all of it, or a part.
     """
-    weights = vocabulary.counts.astype(np.float64) ** power
+    weights = vocabulary.counts.astype(np.float64) ** options.negative_power
     limits, aliases = alias_table(weights)
     order = np.argsort(vocabulary.markets, kind="stable").astype(np.int32)
     starts = np.searchsorted(vocabulary.markets[order], np.arange(vocabulary.markets.max(initial=-1) + 2)).astype(np.int64)
@@ -57,7 +67,8 @@ def sampler_of(vocabulary: Vocabulary, power: float, frequent_share: float) -> S
     for start, end in zip(starts[:-1], starts[1:], strict=True):
         found = alias_table(weights[order[start:end]])
         market_limits[start:end], market_aliases[start:end] = found[0], found[1] + np.int32(start)
-    return Sampler(limits, aliases, market_limits, market_aliases, order, starts, kept_shares(vocabulary.counts, frequent_share))
+    own, kept = own_shares(corpus, vocabulary.markets), kept_shares(vocabulary.counts, options.frequent_share)
+    return Sampler(limits, aliases, market_limits, market_aliases, order, starts, own, kept)
 
 
 def alias_table(weights: npt.NDArray[np.float64]) -> tuple[Limits, Codes]:
@@ -82,6 +93,30 @@ def alias_table(weights: npt.NDArray[np.float64]) -> tuple[Limits, Codes]:
         if rest[upper] < 1:
             small.append(large.pop())
     return np.minimum(limits * WHOLE, WHOLE - 1).astype(np.uint32), aliases
+
+
+def own_shares(corpus: Corpus, markets: Codes) -> npt.NDArray[np.float32]:
+    """How much likelier than by chance an item of a market is followed by another of it: (p - q) / (1 - q), 0 at least; shape (markets,).
+
+    For each market p is the share of its items that are followed by one of it within their session, and q the market's share of all that
+    follow: Cohen's kappa of one category ("A coefficient of agreement for nominal scales", 1960). 1 where sessions never leave a market, 0
+    where they mix markets as chance would, and where there is one market only.
+    """
+    there = int(markets.max(initial=-1)) + 1
+    leaving, arriving, staying = np.zeros((3, there), np.int64)
+    last = np.zeros(corpus.tokens, bool)
+    last[corpus.offsets[1:][np.diff(corpus.offsets) > 0] - 1] = True
+    for first in range(0, corpus.tokens - 1, TOKENS_AT_ONCE):
+        end = min(first + TOKENS_AT_ONCE, corpus.tokens - 1)
+        own = markets[corpus.items[first : end + 1]]
+        follows = ~last[first:end]
+        before, after = own[:-1][follows], own[1:][follows]
+        leaving += np.bincount(before, minlength=there)
+        arriving += np.bincount(after, minlength=there)
+        staying += np.bincount(before[before == after], minlength=there)
+    within = staying / np.maximum(leaving, 1)
+    by_chance = arriving / max(1, arriving.sum())
+    return np.maximum(0, (within - by_chance) / np.maximum(1 - by_chance, 1e-9)).astype(np.float32)
 
 
 def kept_shares(counts: npt.NDArray[np.int64], frequent_share: float) -> npt.NDArray[np.float32]:

@@ -59,7 +59,7 @@ def train(
         told: is told of each epoch.
     """
     # What making the tables needs in passing is gone before the vectors are there.
-    sampler = sampler_of(vocabulary, options.negative_power, options.frequent_share)
+    sampler = sampler_of(vocabulary, options, corpus)
     trained = begun(vocabulary, options, start)
     for epoch in range(options.epochs):
         train_epoch(corpus, sampler, trained, options, epoch)
@@ -124,15 +124,7 @@ def _walk(
     scratch = (np.empty(longest, np.int32), np.empty(1 + options.negatives + options.market_negatives, np.int32))
     train_sessions(
         (corpus.items, corpus.offsets, corpus.booked, corpus.rejected, corpus.rejected_offsets),
-        (
-            sampler.limits,
-            sampler.aliases,
-            sampler.market_limits,
-            sampler.market_aliases,
-            sampler.market_items,
-            sampler.market_starts,
-            sampler.kept,
-        ),
+        kernel_sampler(sampler),
         trained.vocabulary.markets,
         trained.vectors,
         trained.contexts,
@@ -144,7 +136,21 @@ def _walk(
     )
 
 
-def kernel_options(options: TrainingOptions) -> tuple[int, bool, int, int, int, bool]:
+def kernel_sampler(sampler: Sampler) -> tuple[np.ndarray, ...]:
+    """The tables as the kernel takes them."""
+    return (
+        sampler.limits,
+        sampler.aliases,
+        sampler.market_limits,
+        sampler.market_aliases,
+        sampler.market_items,
+        sampler.market_starts,
+        sampler.own_shares,
+        sampler.kept,
+    )
+
+
+def kernel_options(options: TrainingOptions) -> tuple[int, bool, int, int, int, bool, int]:
     """The options as the kernel and the reference take them."""
     return (
         options.window,
@@ -153,4 +159,5 @@ def kernel_options(options: TrainingOptions) -> tuple[int, bool, int, int, int, 
         options.market_negatives,
         options.rejections,
         options.global_context,
+        options.full_contexts,
     )
