@@ -6,6 +6,9 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
+MICROSECOND = timedelta(microseconds=1)
+"""What times and windows are counted in."""
+
 WRITTEN = re.compile(r"(\d{1,6}) ?(second|minute|hour|day)s?", re.ASCII)
 
 

@@ -7,7 +7,7 @@ is a function of what has landed: no build reads another one.
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -16,16 +16,18 @@ from sqlalchemy import Engine
 
 from srp_assets.errors import Conflict
 from srp_assets.logs.catalogue import LogCatalogue
+from srp_assets.logs.durations import MICROSECOND
 from srp_assets.logs.reference import label_state
-from srp_assets.logs.registry import LandedDay, bind_log_catalogue, landed_days, landed_files, last_ingest
+from srp_assets.logs.registry import LandedDay, LandedFiles, bind_log_catalogue, landed_days, landed_files, last_ingest
 from srp_assets.logs.registry_builds import DayBuild, DayCountsBuilt, TableFile, landed_span, record_builds, stale_days
 from srp_assets.logs.schema import TABLES, table_schema
 from srp_assets.logs.spans import DAY, DaySpan, log_spans
 from srp_assets.logs.stitching.day_sessions import OPENING, WITHIN_DAY, ActionFiles
-from srp_assets.logs.stitching.outcome_place import OutcomeFiles
-from srp_assets.logs.stitching.plan_days import collected, complete_sessions, write_actions, write_outcomes
-from srp_assets.logs.stitching.plan_stitching import actions, credited_events, events_of_logs, outcomes, read_log
+from srp_assets.logs.stitching.outcomes import OutcomeFiles
+from srp_assets.logs.stitching.plan_days import done
+from srp_assets.logs.stitching.plan_stitching import ROWS_OF_A_TASK, run_pass, task_count
 from srp_assets.logs.stitching.session_chains import ChainJoiner, ChainOrder
+from srp_assets.logs.stitching.tasks import LandedEvents, Pass
 from srp_assets.progress import Progress
 from srp_assets.warehouse.storage import Storage
 
@@ -33,8 +35,6 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 BUILDS_FOLDER = "builds"
-
-MICROSECOND = timedelta(microseconds=1)
 
 
 def bring_up_to_date(
@@ -155,13 +155,12 @@ class _Pass:
     def _stitch(self, days: DaySpan, rows: Sequence[LandedDay], newest_day: date, *, with_outcomes: bool) -> None:
         """Writes actions and sessions within days, and outcomes of the days that are built."""
         spans = log_spans(self.catalogue, days, self.span if with_outcomes else None)
-        logs = {}
+        counted = {(row.log, row.day): row.rows for row in rows if row.log in spans and _holds(spans[row.log], row.day)}
+        landed: list[LandedEvents] = []
         with self.engine.connect() as connection:
             for name, span in spans.items():
                 files = landed_files(connection, name, *span.as_texts(), self.through)
-                logs[name] = read_log(self.spark, self.storage, self.catalogue.logs[name], files.values())
-        count = sum(row.rows for row in rows if row.log in spans and _holds(spans[row.log], row.day))
-        credited = credited_events(self.catalogue, events_of_logs(self.catalogue, logs), count)
+                landed += _orders(name, {day: (counted[name, day], of_day) for day, of_day in files.items()})
         files_of_actions = ActionFiles(
             storage=self.storage,
             folder=self.folder,
@@ -172,14 +171,15 @@ class _Pass:
             first=self.span.first,
             last=self.span.last,
         )
-        try:
-            acted = actions(self.catalogue, credited.frame, days)
-            self.written += collected(write_actions(acted, files_of_actions, self.catalogue.buckets))
-            if with_outcomes and self.catalogue.of_role("impression") is not None:
-                shown = outcomes(credited.frame, self.span)
-                self.written += collected(write_outcomes(shown, self._outcome_files(newest_day), self.catalogue.buckets))
-        finally:
-            credited.release()
+        pass_ = Pass(
+            catalogue=self.catalogue,
+            days=days,
+            outcomes=self.span if with_outcomes and self.catalogue.of_role("impression") is not None else None,
+            partitions=task_count(sum(counted.values())),
+            actions=files_of_actions,
+            outcome_files=self._outcome_files(newest_day),
+        )
+        self.written += run_pass(self.spark, pass_, landed)
 
     def _outcome_files(self, newest_day: date) -> OutcomeFiles:
         click = self.catalogue.of_role("click")
@@ -212,11 +212,9 @@ class _Pass:
             )
             for bucket in sorted(within_day)
         ]
-        if not orders:
-            return []
         schemas: dict[str, pa.Schema] = {table: table_schema(self.catalogue, table) for table in TABLES}
         joiner = ChainJoiner(self.storage, schemas, self.catalogue.action_kinds, self.catalogue.session_gap // MICROSECOND)
-        return collected(complete_sessions(self.spark, joiner, orders))
+        return done(self.spark, joiner.complete, orders)
 
     def _builds(self, landed: DaySpan | None) -> list[DayBuild]:
         """One build for each day, from what was written."""
@@ -269,6 +267,27 @@ class _Pass:
                         where=f"logs of {build.day}",
                         remedy="build again; if it stays so, the files of landing are not those that were recorded",
                     )
+
+
+def _orders(log: str, days: Mapping[str, tuple[int, LandedFiles]]) -> list[LandedEvents]:
+    """The files of a log's days, with the rows of each day, as orders for tasks: neighbouring days together while they are small."""
+    orders: list[LandedEvents] = []
+    waiting: list[LandedFiles] = []
+    waiting_rows = 0
+    for rows, files in (piece for day in days.values() for piece in _pieces(*day)):
+        if waiting and waiting_rows + rows > ROWS_OF_A_TASK:
+            orders.append(LandedEvents(log, tuple(waiting)))
+            waiting, waiting_rows = [], 0
+        waiting.append(files)
+        waiting_rows += rows
+    return [*orders, *([LandedEvents(log, tuple(waiting))] if waiting else [])]
+
+
+def _pieces(rows: int, files: LandedFiles) -> list[tuple[int, LandedFiles]]:
+    """The files of a day together, or if they are more than a task takes, each by itself."""
+    if rows <= ROWS_OF_A_TASK:
+        return [(rows, files)]
+    return [(rows // len(files.rows), LandedFiles((path,), files.withdrawals)) for path in files.rows]
 
 
 def _holds(span: DaySpan, day: str) -> bool:

@@ -58,10 +58,6 @@ class ActionFiles:
     first: date
     last: date
 
-    def place(self, day: date, bucket: int, unfinished: ExitStack) -> "ActionPlace":
-        """The writer of one day and bucket."""
-        return ActionPlace(self, day, bucket, unfinished)
-
 
 @dataclass
 class _Partial:

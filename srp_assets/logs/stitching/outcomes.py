@@ -1,4 +1,4 @@
-"""A day and bucket of `impression_outcomes`: impressions, and beside them what was credited to them, become labelled impressions."""
+"""A day and bucket of `impression_outcomes`: impressions, and what was credited to them, become labelled impressions."""
 
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from srp_assets.errors import Conflict
+from srp_assets.logs.stitching.crediting.trace_kernel import in_order
 from srp_assets.logs.stitching.day_files import DayFile, as_microseconds, file_path
 from srp_assets.warehouse.schema import TIMESTAMP
 from srp_assets.warehouse.storage import Storage
@@ -33,67 +34,58 @@ class OutcomeFiles:
     labels: dict[str, str | None]
     final_days: frozenset[date]
 
-    def place(self, day: date, bucket: int, unfinished: ExitStack) -> "OutcomePlace":
-        """The writer of one day and bucket."""
-        return OutcomePlace(self, day, bucket, unfinished)
 
+def write_outcomes(files: OutcomeFiles, day: date, bucket: int, shown: pa.Table, follows: pa.Table) -> list[dict[str, Any]]:
+    """Writes the outcomes of a day and bucket, in the order of their events; gives their manifest.
 
-class OutcomePlace:
-    """The outcomes of one place.
+    Args:
+        files: where they go.
+        day: of the impressions.
+        bucket: of their users.
+        shown: the impressions with their own columns, in any order.
+        follows: rows of `FOLLOWER_SCHEMA`: all that belongs to these impressions, in any order.
 
-    Rows come ordered by (event_time, event_id): impressions, and events with the `_impression_id` that they belong to.
+    Raises:
+        Conflict: if an event belongs to an impression that is not here.
     """
+    shown, follows = (rows.take(pa.array(_in_time(rows))).combine_chunks() for rows in (shown, follows))
+    place = pc.index_in(follows["impression_id"], value_set=shown["event_id"].combine_chunks())
+    if place.null_count:
+        raise Conflict(
+            f"{place.null_count:,} events belong to impressions that are not there",
+            where=f"logs of {day}",
+            remedy="build again; if it stays so, tell whoever maintains this",
+        )
+    columns: dict[str, Any] = {name: shown[name] for name in files.schema.names if name in shown.column_names}
+    columns["explored"] = pc.fill_null(shown["explored"], False)
+    columns["label_state"] = pa.repeat(pa.scalar("final" if day in files.final_days else "provisional"), shown.num_rows)
+    for label, kind in files.labels.items():
+        columns |= labelled(label, shown, _of_kind(follows, place, kind))
+    with ExitStack() as unfinished:
+        file = DayFile(files.storage, file_path(files.folder, "impression_outcomes", day, bucket), files.schema, unfinished)
+        for batch in pa.table([columns[name] for name in files.schema.names], schema=files.schema).to_batches():
+            file.add(batch)
+        return [{"table": "impression_outcomes", "day": day.isoformat(), **found} for found in file.finish()]
 
-    def __init__(self, files: OutcomeFiles, day: date, bucket: int, unfinished: ExitStack) -> None:
-        self._files = files
-        self._day = day
-        self._rows: list[pa.RecordBatch] = []
-        self._file = DayFile(files.storage, file_path(files.folder, "impression_outcomes", day, bucket), files.schema, unfinished)
 
-    def add(self, rows: pa.RecordBatch) -> None:
-        """Takes the next rows."""
-        self._rows.append(rows)
-
-    def finish(self) -> list[dict[str, Any]]:
-        """Labels the impressions and completes the file.
-
-        Raises:
-            Conflict: if an event belongs to an impression that is not here.
-        """
-        rows = pa.Table.from_batches(self._rows)
-        is_shown = pc.is_null(rows.column("_impression_id"))
-        shown, credited = rows.filter(is_shown), rows.filter(pc.invert(is_shown))
-        place = pc.index_in(credited.column("_impression_id"), value_set=shown.column("event_id").combine_chunks())
-        if place.null_count:
-            raise Conflict(
-                f"{place.null_count:,} events belong to impressions that are not there",
-                where=f"logs of {self._day}",
-                remedy="build again; if it stays so, tell whoever maintains this",
-            )
-        state = "final" if self._day in self._files.final_days else "provisional"
-        columns: dict[str, Any] = {name: shown.column(name) for name in self._files.schema.names if name in shown.column_names}
-        columns["label_state"] = pa.repeat(pa.scalar(state), shown.num_rows)
-        for label, kind in self._files.labels.items():
-            columns |= labelled(label, shown, _of_kind(credited, place, kind))
-        for batch in pa.table([columns[name] for name in self._files.schema.names], schema=self._files.schema).to_batches():
-            self._file.add(batch)
-        return [{"table": "impression_outcomes", "day": self._day.isoformat(), **found} for found in self._file.finish()]
+def _in_time(rows: pa.Table) -> np.ndarray:
+    return in_order((as_microseconds(rows["event_time"].combine_chunks()),), rows["event_id"])
 
 
 @dataclass(frozen=True)
-class Credited:
+class Follows:
     """Events of one kind in order, and the places of the impressions that they belong to."""
 
     events: pa.Table
     impression: np.ndarray
 
 
-def _of_kind(credited: pa.Table, place: pa.ChunkedArray, kind: str | None) -> Credited:
+def _of_kind(credited: pa.Table, place: pa.ChunkedArray, kind: str | None) -> Follows:
     chosen = pc.equal(credited.column("kind"), pa.scalar(kind, pa.string())) if kind else pa.repeat(False, credited.num_rows)
-    return Credited(credited.filter(chosen), place.filter(chosen).to_numpy().astype(np.int64))
+    return Follows(credited.filter(chosen), place.filter(chosen).to_numpy().astype(np.int64))
 
 
-def labelled(label: str, shown: pa.Table, credited: Credited) -> dict[str, pa.Array]:
+def labelled(label: str, shown: pa.Table, credited: Follows) -> dict[str, pa.Array]:
     """What outcomes say of the click or of a step: whether, when first, how long after, and the first click's dwell or all steps' amount.
 
     Args:
