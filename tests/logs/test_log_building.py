@@ -13,6 +13,7 @@ from srp_assets.logs.reference import label_state
 from srp_assets.logs.registry import landed_files
 from srp_assets.logs.registry_builds import current_builds, landed_span, log_ledger, stale_days
 from srp_assets.logs.schema import TABLES, Table, table_schema
+from srp_assets.logs.stitching import building, plan_stitching
 from srp_assets.logs.stitching.building import bring_up_to_date
 from srp_assets.logs.tables import built_days
 from srp_assets.settings import Settings
@@ -91,7 +92,10 @@ def test_the_made_events_hold_every_case(landed: LandedLogs) -> None:
     assert timedelta(0) in gaps
 
 
-def test_days_in_any_order_are_the_references(spark: "SparkSession", landed: LandedLogs) -> None:
+def test_days_in_any_order_are_the_references(spark: "SparkSession", landed: LandedLogs, monkeypatch: pytest.MonkeyPatch) -> None:
+    # As many tasks, and as many files of a day apart, as many events would have.
+    monkeypatch.setattr(plan_stitching, "SMALL_TASK", 200)
+    monkeypatch.setattr(building, "ROWS_OF_A_TASK", 20)
     for events in EventMaker(12).ingests(traces=150, count=3):
         landed.land(events)
     with landed.engine.connect() as connection:
