@@ -357,7 +357,10 @@ def main() -> None:
     with TemporaryDirectory(prefix="srp-sequences-") as folder:
         settings = Settings(home=Path(folder) / "home", spark_memory="2g", SPARK_REMOTE=None)
         definitions = load_definitions(PROJECT_ROOT / "examples" / "sample" / "features.yaml")
-        document = load_sequences(PROJECT_ROOT / "examples" / "sample" / "sequences.yaml", definitions)
+        declared = load_sequences(PROJECT_ROOT / "examples" / "sample" / "sequences.yaml", definitions)
+        # Here is no version of vectors: the sections that search softly declare that themselves.
+        hard = tuple(own for own in declared.sequences if own.final.search == "hard")
+        document = declared.model_copy(update={"sequences": hard, "embeddings": None})
         storage = Storage(str(Path(folder) / "warehouse"))
         bench = Bench(Path(folder), storage, definitions, document, settings, arguments.quick, [], [])
         wanted = arguments.only or SECTIONS
