@@ -72,3 +72,7 @@ def test_days_are_built_through_dagster(settings_with_spark: Settings, engine: E
     assert srp("sequences", "build")["built"] == days
     assert srp("sequences", "build")["built"] == []
     assert srp("sequences", "list")["days"] == days
+    # Those that begin from logged portraits stand beside the others.
+    found = srp("sequences", "build", "--portraits", "logged")
+    assert (found["built"], found["logged"]) == (days, 0)
+    assert srp("sequences", "build", "--portraits", "logged")["built"] == srp("sequences", "build")["built"] == []

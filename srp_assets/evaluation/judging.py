@@ -38,8 +38,10 @@ from srp_assets.online.parity.checking import ParityPlaces
 from srp_assets.online.parity.evidence import parity_evidence
 from srp_assets.online.parity.inputs import stale_days
 from srp_assets.progress import Progress
+from srp_assets.sequences.building.days import newest_builds
 from srp_assets.sequences.differences.evidence import is_sequence, with_sequences
 from srp_assets.training.building import TrainingPlaces
+from srp_assets.training.found_sequences import FoundSequences
 from srp_assets.training.reader import SetReader
 from srp_assets.training.registry import current_sets
 from srp_assets.training.schema import CLICKED
@@ -214,6 +216,7 @@ def replay_entry(gate: Gate, entry: ModelVersion, day: str) -> ReplayRecord | No
     if logged is None:
         return None
     gate.tell(f"replaying {contender_of(gate, entry.version)}")
+    sequences = found_sequences(gate, first, last)
     with TemporaryDirectory() as scratch:
         candidate, other = _loaded(gate, entry.version, champion, Path(scratch))
         found = replay_models(
@@ -225,6 +228,7 @@ def replay_entry(gate: Gate, entry: ModelVersion, day: str) -> ReplayRecord | No
             gate.options.policy,
             gate.options.replay,
             gate.options.step,
+            None if sequences is None else sequences.columns,
         )
     left_out = logged.candidates.left_out_share
     record = replay_record(
@@ -257,22 +261,36 @@ def logged_candidates(gate: Gate, entry: ModelVersion, champion: str | None, fir
     if log is None:
         return None
     features = dict(entry.features)
-    if any(is_sequence(name) for name in features):
-        # The log of what was served has no sequences: nobody knows what the model would have said of a candidate.
-        return None
     if champion is not None:
         of_champion = kept_version(gate.versions, champion).features
         if any(features.get(name, number) != number for name, number in of_champion.items()):
             return None
         features |= of_champion
+    served_features = {name: number for name, number in features.items() if not is_sequence(name)}
+    if served_features.keys() < features.keys() and found_sequences(gate, first, last) is None:
+        return None
     with gate.engine.connect() as connection:
-        versions = definitions_holding(connection, features)
+        versions = definitions_holding(connection, served_features)
         # An answer stands on the day of its request, whose impressions may come after midnight.
         files = tuple(landed_log_files(connection, log.name, first, last).values())
         shown = _impressions(gate, connection, first, last)
     served = served_candidates(gate.training.features.logs, files, versions)
     found = candidates_of(served, shown, gate.options.step, gate.options.requests) if shown.num_rows else None
     return None if found is None else LoggedCandidates(found, files)
+
+
+def found_sequences(gate: Gate, first: str, last: str) -> FoundSequences | None:
+    """The behaviour sequences of the requests of some days; None where sets carry none, or those of a day are not built."""
+    places = gate.training
+    if places.sequences is None:
+        return None
+    with gate.engine.connect() as connection:
+        builds = newest_builds(connection, places.sequences)
+        days = built_days(connection, "actions", first, last)
+    if not days.keys() <= builds.keys():
+        return None
+    files = [path for day in days for path in builds[day].files]
+    return FoundSequences(places.sequences.sequences, files, places.schema.sequences)
 
 
 def gather(gate: Gate, version: str) -> Evidence:

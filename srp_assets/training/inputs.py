@@ -71,9 +71,8 @@ def inputs_of(
     wanted = feature_inputs(connection, "impressions", layout, buckets)
     ready = {day for day, own in wanted.items() if own.problem is None and day in features and features[day].reads == own.reads}
     needs_features = options.features == "recomputed" or options.weighting == "regression_em"
-    stages, stale = (
-        ({}, set[str]()) if sequences is None else (newest_builds(connection, sequences), set(reopened_days(connection, sequences)))
-    )
+    stages = {} if sequences is None else newest_builds(connection, sequences)
+    stale = [] if sequences is None else reopened_days(connection, sequences)
     found = {}
     for day in shown:
         window = [day]

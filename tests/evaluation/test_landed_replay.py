@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from srp_assets.errors import InvalidInput
 from srp_assets.evaluation.comparing import VersionedRanker
 from srp_assets.evaluation.gate.evidence import ModelVersion
 from srp_assets.evaluation.replay.candidates import BATCH_ROWS, Candidates, candidates_of, served_batches, served_candidates
@@ -253,6 +254,19 @@ def test_a_model_is_worth_what_its_choices_would_have_brought(tmp_path: Path) ->
     policy, options = PolicyOptions(temperature=0.8, exploration=0.1), ReplayOptions(resamples=100)
     found = replay_models(storage, files, candidates, [good, poor], SCHEMA.features, policy, options, "clicked")
     assert found.digest == digest_of(candidates)
+    # What the log does not have comes from elsewhere, by trace and item.
+    asked: list[pa.Table] = []
+
+    def elsewhere(rows: pa.Table) -> dict[str, pa.Array]:
+        asked.append(rows)
+        return {"quality": served_columns(rows, {"quality": "number"})["quality"].combine_chunks()}
+
+    known = {name: type_ for name, type_ in SCHEMA.features.items() if name != "quality"}
+    again = replay_models(storage, files, candidates, [good, poor], known, policy, options, "clicked", elsewhere)
+    assert again.values == found.values
+    assert all({"trace_id", "item_id"} <= set(rows.column_names) for rows in asked)
+    with pytest.raises(InvalidInput, match="'quality' is missing"):
+        replay_models(storage, files, candidates, [good, poor], known, policy, options, "clicked")
     quality = np.concatenate([own for own, _, _ in pools])
     rows = pa.table({"quality": quality, "category": ["b"] * len(quality)})
     scores = good.ranker.score(rows)["clicked"].reshape(-1, 3)

@@ -34,6 +34,7 @@ from srp_assets.sequences.registry import record_builds as record_sequences
 from srp_assets.settings import Settings
 from srp_assets.training.assets import training_places
 from srp_assets.training.building import TrainingPlaces, bring_up_to_date, current_inputs, stale_days
+from srp_assets.training.found_sequences import FoundSequences
 from srp_assets.warehouse.catalogue import Catalogue
 from srp_assets.warehouse.storage import Storage
 from support.training_world import Shop
@@ -103,6 +104,12 @@ def test_each_row_has_what_was_found_for_it_and_a_model_learns_of_that(
         built = newest_builds(connection, places.sequences)
         current = places.sequences.current(connection)
         assert not set(stale_days(connection, places)) & set(days)
+    # Whoever scores other rows than those of sets gets the same.
+    found = FoundSequences(places.sequences.sequences, [path for build in built.values() for path in build.files], places.schema.sequences)
+    columns = found.columns(rows.select(["trace_id", "item_id"]))
+    assert all(columns[field.name].equals(rows[field.name].combine_chunks()) for field in places.schema.sequence_fields)
+    unknown = found.columns(pa.table({"trace_id": ["nobody's"], "item_id": ["none"]}))
+    assert not any(unknown["similar_actions_mask"].to_pylist()[0])
     stages = stage_rows(places.sequences.sequences, built[days[-1]].files)
     soft = stages.filter(pc.and_(pc.equal(stages["sequence"], "like_minded"), pc.equal(stages["stage"], "final")))
     assert pc.unique(soft["embedding_version"]).to_pylist() == [version]

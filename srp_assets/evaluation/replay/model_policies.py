@@ -4,10 +4,11 @@ A model prefers candidates by its log-odds, or by its scores where they are no p
 expect of an item is the candidate model's probability, times a factor for each place that makes it right on average there.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 
 from srp_assets.evaluation.arrays import Floats, Places
 from srp_assets.evaluation.comparing import VersionedRanker
@@ -21,7 +22,11 @@ from srp_assets.evaluation.replay.served_values import MAPS, served_columns
 from srp_assets.features.declaration.columns import ValueType
 from srp_assets.logs.registry import LandedFiles
 from srp_assets.logs.schema import ROLE_COLUMNS
+from srp_assets.training.found_sequences import KEYS
 from srp_assets.warehouse.storage import Storage
+
+Found = Callable[[pa.Table], Mapping[str, pa.Array]]
+"""Columns of rows of the log that it does not hold itself, by `trace_id` and `item_id`: behaviour sequences."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,7 @@ def replay_models(
     policy: PolicyOptions,
     options: ReplayOptions,
     step: str,
+    found: Found | None = None,
 ) -> Replay:
     """What the log says of a model's policy.
 
@@ -54,12 +60,13 @@ def replay_models(
         files: of the served log, as the candidates were read from them.
         candidates: of each place.
         models: the candidate model, and the champion if there is one.
-        types: of everything that models may read.
+        types: of everything that models may read and the log has.
         policy: how they choose.
         options: how values are estimated.
         step: the label by whose score they prefer.
+        found: what the log does not have, if models read such.
     """
-    scores = [_scores(storage, files, candidates.row, model, types, step) for model in models]
+    scores = [_scores(storage, files, candidates.row, model, types, step, found) for model in models]
     expected = _expected(candidates, scores[0]) if models[0].gives_probabilities else None
     logs = [_choices(candidates, _target(candidates, model, own, policy), expected) for model, own in zip(models, scores, strict=True)]
     return replay(logs[0], options, *logs[1:])
@@ -71,18 +78,30 @@ def digest_of(candidates: Candidates) -> str:
 
 
 def _scores(
-    storage: Storage, files: Sequence[LandedFiles], rows: Places, model: VersionedRanker, types: Mapping[str, ValueType], step: str
+    storage: Storage,
+    files: Sequence[LandedFiles],
+    rows: Places,
+    model: VersionedRanker,
+    types: Mapping[str, ValueType],
+    step: str,
+    found: Found | None,
 ) -> Floats:
     """The model's score of each slot's candidate, shape (slots,)."""
-    read = {name: types[name] for name in model.ranker.columns}
-    columns = [*dict.fromkeys(MAPS.values()), *[name for name in read if name in _own_columns(types)]]
+    read = {name: types[name] for name in model.ranker.columns if name in types}
+    others = [name for name in model.ranker.columns if name not in types]
+    columns = dict.fromkeys([*MAPS.values(), *[name for name in read if name in _own_columns(types)], *(KEYS if others else ())])
     numbers: list[Places] = []
-    found: list[Floats] = []
-    for own, batch in served_batches(storage, files, columns, rows):
+    scores: list[Floats] = []
+    for own, batch in served_batches(storage, files, list(columns), rows):
         numbers.append(own)
-        found.append(model.ranker.score(served_columns(batch, read))[step])
+        table = served_columns(batch, read)
+        more = found(batch) if others and found is not None else {}
+        # Whatever is still missing the model names.
+        for name in [name for name in others if name in more]:
+            table = table.append_column(name, more[name])
+        scores.append(model.ranker.score(table)[step])
     place = np.searchsorted(np.concatenate(numbers), rows)
-    return np.concatenate(found)[place]
+    return np.concatenate(scores)[place]
 
 
 def _own_columns(types: Mapping[str, ValueType]) -> set[str]:
