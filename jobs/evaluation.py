@@ -1,23 +1,17 @@
 """When candidates are judged, and who is told of those that are refused: the job, the schedule, the sensors."""
 
-import json
 from datetime import UTC, timedelta
 from typing import Any
 
 import dagster as dg
 
+from jobs.alerts import Alert, alert_sensor
 from resources.registry_database import RegistryResource
-from resources.webhook import post
 from srp_assets.evaluation.assets import CHALLENGER, CHAMPION, QUALITY, REPLAY, GateHome
 from srp_assets.evaluation.registry import DecisionRecord, decisions_after
 from srp_assets.settings import Settings
 
 EVALUATE_JOB = "evaluate_models"
-
-ALERT_TICK_SECONDS = 30
-
-MOST_TRIES = 20
-"""Ticks in which an address is told of a decision before it is only said in the log: ten minutes."""
 
 AGAINST = ("refused", "held")
 """The decisions that somebody is told of."""
@@ -59,31 +53,16 @@ def evaluation_schedules(home: GateHome) -> list[Any]:
 
 def evaluation_sensors(settings: Settings) -> list[dg.SensorDefinition]:
     """The sensor that lets challenger and champion follow what is recorded, and the one that tells of refusals."""
-
-    @dg.sensor(
-        name="refused_models",
-        minimum_interval_seconds=ALERT_TICK_SECONDS,
-        default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Says in its log which models were refused or held, and why, and tells the address of SRP_NOTIFY_URL.",
+    refused_models = alert_sensor(
+        settings,
+        "refused_models",
+        "Says in its log which models were refused or held, and why, and tells the address of SRP_NOTIFY_URL.",
+        "decisions",
+        lambda connection, after: [
+            (decision.decision_id, alert_of(decision) if decision.outcome in AGAINST else None)
+            for decision in decisions_after(connection, after)
+        ],
     )
-    def refused_models(context: dg.SensorEvaluationContext, registry: RegistryResource) -> dg.SensorResult:
-        """Tells of every decision against a model, once; where the address cannot be reached, again at the next tick."""
-        memory = json.loads(context.cursor or "null") or {"after": 0, "tries": 0}
-        with registry.engine.connect() as connection:
-            made = decisions_after(connection, memory["after"])
-        told = 0
-        for decision in made:
-            if decision.outcome in AGAINST:
-                context.log.warning("%s", alert_text(decision))
-                problem = None if settings.notify_url is None else tell(settings, decision)
-                if problem is not None and memory["tries"] + 1 < MOST_TRIES:
-                    context.log.warning("the alert was not taken: %s", problem)
-                    memory["tries"] += 1
-                    break
-                told += 1
-            memory = {"after": decision.decision_id, "tries": 0}
-        return dg.SensorResult(skip_reason=f"{told} decisions told" if told else "nothing to tell", cursor=json.dumps(memory))
-
     follow = dg.AutomationConditionSensorDefinition(
         name="judge_what_is_recorded",
         target=dg.AssetSelection.assets(CHALLENGER, CHAMPION),
@@ -93,16 +72,9 @@ def evaluation_sensors(settings: Settings) -> list[dg.SensorDefinition]:
     return [refused_models, follow]
 
 
-def tell(settings: Settings, decision: DecisionRecord) -> str | None:
-    """Posts a decision to the address of the settings; returns what went wrong."""
-    assert settings.notify_url is not None
-    body = json.dumps({"decision": alert_of(decision)}).encode()
-    return post(settings.notify_url, settings.notify_secret, body, f"decision/{decision.model}/{decision.decision_id}")
-
-
-def alert_of(decision: DecisionRecord) -> dict[str, Any]:
+def alert_of(decision: DecisionRecord) -> Alert:
     """What is told of a decision against a model."""
-    return {
+    told = {
         "model": decision.model,
         "version": decision.version,
         "candidate": decision.contender,
@@ -112,9 +84,6 @@ def alert_of(decision: DecisionRecord) -> dict[str, Any]:
         "reasons": list(decision.reasons),
         "report": decision.page,
     }
-
-
-def alert_text(decision: DecisionRecord) -> str:
-    """The same in a line."""
     who = f"{decision.model} version {decision.version} ({decision.contender})"
-    return f"{who} is {decision.outcome} by {decision.day}: {'; '.join(decision.reasons)}"
+    text = f"{who} is {decision.outcome} by {decision.day}: {'; '.join(decision.reasons)}"
+    return Alert(text, {"decision": told}, f"decision/{decision.model}/{decision.decision_id}")

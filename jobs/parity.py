@@ -1,16 +1,15 @@
 """When parity is checked, and who is told where it fails: the job, the sensors, the schedules."""
 
-import json
 from datetime import datetime, timedelta
 from typing import Any
 
 import dagster as dg
 from sqlalchemy import Engine
 
+from jobs.alerts import Alert, alert_sensor
 from jobs.reopening import TICK_SECONDS, ask_for, span_request
 from jobs.retention import retention_schedule
 from resources.registry_database import RegistryResource
-from resources.webhook import post
 from srp_assets.logs.catalogue import LogCatalogue
 from srp_assets.logs.registry import last_ingest
 from srp_assets.online.parity.assets import PARITY, ParityConfig, documents_folder
@@ -23,11 +22,6 @@ from srp_assets.settings import Settings
 from srp_assets.warehouse.registry_builds import PeriodKey
 
 CHECK_PARITY_JOB = "check_parity"
-
-ALERT_TICK_SECONDS = 30
-
-MOST_TRIES = 20
-"""Ticks in which an address is told of a failure before it is only said in the log: ten minutes."""
 
 TOLD_FEATURES = 20
 """Failed features that an alert names; the record has all."""
@@ -73,44 +67,26 @@ def parity_sensors(settings: Settings, places: ParityPlaces, logs: LogCatalogue)
             request=lambda span: span_request(span, [PARITY], PARITY.to_python_identifier(), ParityConfig(only_changed=True)),
         )
 
-    @dg.sensor(
-        name="failed_parity",
-        minimum_interval_seconds=ALERT_TICK_SECONDS,
-        default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Says in its log which days failed, and tells the address of SRP_NOTIFY_URL.",
+    failed_parity = alert_sensor(
+        settings,
+        "failed_parity",
+        "Says in its log which days failed, and tells the address of SRP_NOTIFY_URL.",
+        "failures",
+        lambda connection, after: [
+            (record.parity_id, None if record.passed else alert_of(record)) for record in records_after(connection, after)
+        ],
     )
-    def failed_parity(context: dg.SensorEvaluationContext, registry: RegistryResource) -> dg.SensorResult:
-        """Tells of every record that says no, once; where the address cannot be reached, again at the next tick."""
-        memory = json.loads(context.cursor or "null") or {"after": 0, "tries": 0}
-        with registry.engine.connect() as connection:
-            added = records_after(connection, memory["after"])
-        told = 0
-        for record in added:
-            if not record.passed:
-                context.log.warning("%s", alert_text(record))
-                problem = None if settings.notify_url is None else tell(settings, record)
-                if problem is not None and memory["tries"] + 1 < MOST_TRIES:
-                    context.log.warning("the alert was not taken: %s", problem)
-                    memory["tries"] += 1
-                    break
-                told += 1
-            memory = {"after": record.parity_id, "tries": 0}
-        return dg.SensorResult(skip_reason=f"{told} failures told" if told else "nothing to tell", cursor=json.dumps(memory))
-
     return [unchecked_days, failed_parity]
 
 
-def tell(settings: Settings, record: ParityRecord) -> str | None:
-    """Posts what failed to the address of the settings; returns what went wrong."""
-    assert settings.notify_url is not None
-    body = json.dumps({"parity": alert_of(record)}).encode()
-    return post(settings.notify_url, settings.notify_secret, body, f"parity/{record.day}/{record.parity_id}")
-
-
-def alert_of(record: ParityRecord) -> dict[str, Any]:
+def alert_of(record: ParityRecord) -> Alert:
     """What is told of a record that says no."""
     named = record.failed[:TOLD_FEATURES]
-    return {
+    reasons = list(record.reasons)
+    if record.failed:
+        more = ", .." if len(record.failed) > TOLD_FEATURES else ""
+        reasons.append(f"{len(record.failed)} features fail ({', '.join(named)}{more})")
+    told = {
         "day": record.day,
         "passed": record.passed,
         "reasons": list(record.reasons),
@@ -118,15 +94,8 @@ def alert_of(record: ParityRecord) -> dict[str, Any]:
         "features": {name: dict(record.features[name].reasons) for name in named},
         "documents": record.page,
     }
-
-
-def alert_text(record: ParityRecord) -> str:
-    """The same in a line."""
-    reasons = list(record.reasons)
-    if record.failed:
-        more = ", .." if len(record.failed) > TOLD_FEATURES else ""
-        reasons.append(f"{len(record.failed)} features fail ({', '.join(record.failed[:TOLD_FEATURES])}{more})")
-    return f"parity of {record.day} fails: {'; '.join(reasons) or 'no feature was compared'}"
+    text = f"parity of {record.day} fails: {'; '.join(reasons) or 'no feature was compared'}"
+    return Alert(text, {"parity": told}, f"parity/{record.day}/{record.parity_id}")
 
 
 def parity_schedules(settings: Settings, places: ParityPlaces) -> list[Any]:

@@ -11,7 +11,8 @@ import yaml
 from pydantic import SecretStr
 from sqlalchemy import Engine
 
-from jobs.evaluation import EVALUATE_JOB, MOST_TRIES, evaluation_sensors
+from jobs.alerts import MOST_TRIES
+from jobs.evaluation import EVALUATE_JOB, evaluation_sensors
 from resources.dagster_home import prepare_dagster_home
 from resources.mlflow import Tracking
 from resources.mlflow_versions import RegisteredVersions

@@ -10,7 +10,8 @@ import dagster as dg
 import pytest
 from pydantic import SecretStr
 
-from jobs.parity import CHECK_PARITY_JOB, MOST_TRIES
+from jobs.alerts import MOST_TRIES
+from jobs.parity import CHECK_PARITY_JOB
 from jobs.reopening import FIRST_TAG, LAST_TAG
 from resources.registry_database import RegistryResource
 from srp_assets.cli import run
