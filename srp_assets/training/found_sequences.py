@@ -41,7 +41,7 @@ class FoundSequences:
             rows: with `trace_id` and `item_id`.
         """
         wanted = pc.binary_join_element_wise(*(rows[name] for name in KEYS), BETWEEN)
-        found = {}
+        found: dict[str, pa.Array] = {}
         for sequence in self.sequences:
             finals = self._finals(sequence, pc.unique(rows["trace_id"]))
             place = pc.index_in(wanted, value_set=pc.binary_join_element_wise(finals["trace_id"], finals["candidate_id"], BETWEEN))
