@@ -1,6 +1,6 @@
 """When sequences are built: the job, the sensor that asks for days whose logs were built again, the daily path, and the retention."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
@@ -33,7 +33,7 @@ def sequences_jobs() -> list[Any]:
 
 
 def sequences_sensors(places: SequencePlaces) -> list[dg.SensorDefinition]:
-    """The sensor that asks for days whose logs or requests were replaced since their stages."""
+    """The sensor that asks for days that have ended and whose logs or requests were replaced since their stages."""
 
     @dg.sensor(
         name="reopened_sequences",
@@ -45,7 +45,9 @@ def sequences_sensors(places: SequencePlaces) -> list[dg.SensorDefinition]:
     def reopened_sequences(context: dg.SensorEvaluationContext, registry: RegistryResource) -> dg.SensorResult:
         """Asks for one run for each range of days that must be built again, unless a run does so already."""
         with registry.engine.connect() as connection:
-            stale = reopened_days(connection, places)
+            # Of today something lands all the time: its requests are searched once, when it has ended.
+            today = datetime.now(UTC).date().isoformat()
+            stale = [day for day in reopened_days(connection, places) if day < today]
             # A day may change without a build of logs: served features that land name candidates.
             reads = digest_of([own.digest for own in inputs_of(connection, places).values()])
         return ask_for(
