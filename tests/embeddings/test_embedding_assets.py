@@ -1,9 +1,11 @@
 """Weeks of vectors through Dagster and the command: warm start, drift, MLflow, the files of a version, the switch, and what is refused."""
 
 import json
+import shutil
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
+from pathlib import Path
 from uuid import uuid4
 
 import dagster as dg
@@ -13,6 +15,7 @@ import pytest
 import yaml
 
 from jobs.embeddings import TRAIN_EMBEDDINGS_JOB
+from resources.home import home_folder
 from resources.mlflow import MODEL_PATH, Tracking
 from srp_assets.cli import run
 from srp_assets.definitions import build_definitions
@@ -59,9 +62,18 @@ def build_sequences(home: ListingHome, day: str, number: int) -> None:
         record_sequences(connection, [build])
 
 
+@pytest.fixture(scope="module")
+def empty_tracking(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """MLflow's own tables without any run: its migrations take seconds, and each home would pay for them."""
+    path = tmp_path_factory.mktemp("tracking") / "mlflow.sqlite"
+    Tracking(f"sqlite:///{path}", path.parent.as_uri()).client.search_experiments()
+    return path
+
+
 @pytest.fixture
-def trained_home(home: ListingHome) -> ListingHome:
+def trained_home(home: ListingHome, settings: Settings, empty_tracking: Path) -> ListingHome:
     """Items, and two weeks with two days of sequences each."""
+    shutil.copy(empty_tracking, home_folder(settings, "mlflow") / empty_tracking.name)
     home.land_items()
     for number, day in enumerate(("2024-03-05", "2024-03-09", "2024-03-12", "2024-03-16")):
         build_sequences(home, day, number)

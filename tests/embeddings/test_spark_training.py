@@ -23,7 +23,7 @@ def test_partitions_learn_about_what_one_machine_learns(storage: Storage, settin
     for number, path in enumerate(paths):
         storage.write(path, trained_on.slice(900 * number, 900))
     vocabulary = vocabulary_of(pa.chunked_array(trained_on["items"].combine_chunks().flatten()), 1, world.attributes)
-    options = TrainingOptions(epochs=5, dimensions=16, frequent_share=0, rate=0.05)
+    options = TrainingOptions(epochs=5, frequent_share=0, rate=0.05)
     corpus = partitioned(storage, paths, 2)
     assert sorted(map(len, corpus.parts)) == [1, 2]
     finished: list[int] = []

@@ -50,7 +50,7 @@ def test_a_warm_start_keeps_weeks_comparable_and_alignment_does_so_without_one()
     world = ListingWorld(items=160, sessions=3_000, markets=4)
     weeks = [world.sequences(world.block(first, first + 1_500)) for first in (0, 1_500)]
     vocabulary = Vocabulary(world.ids(np.arange(160)), np.ones(160, np.int64), np.arange(160, dtype=np.int32) % 4)
-    options = TrainingOptions(epochs=6, dimensions=16, frequent_share=0)
+    options = TrainingOptions(epochs=6, frequent_share=0)
     before = train(corpus_of_table(vocabulary, weeks[0]), vocabulary, options)
     warm = train(corpus_of_table(vocabulary, weeks[1]), vocabulary, options, start=Warm(vocabulary.ids, before.vectors, before.contexts))
     cold = train(corpus_of_table(vocabulary, weeks[1]), vocabulary, options.model_copy(update={"seed": 2}))
