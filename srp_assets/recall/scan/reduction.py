@@ -26,6 +26,10 @@ Codes = npt.NDArray[np.int64]
 """A number for each row that is equal where join keys are; below zero where a value is null, or is none of the sender's."""
 
 
+MOST_CODES = 2**31
+"""Codes of several columns are products; what is at most this stays within an integer when the next column comes."""
+
+
 def reduce_candidates(
     storage: Storage, plan: BatchPlan, group: Group, sources: Mapping[str, CandidateSource], folder: str
 ) -> dict[str, int]:
@@ -132,7 +136,8 @@ def received(relation: Relation, keys: Mapping[str, pa.Table], sent: Bitmaps) ->
         if not len(speaking):
             continue
         order = speaking[np.argsort(other[speaking], kind="stable")]
-        spoken, starts = np.unique(other[order], return_index=True)
+        starts = np.flatnonzero(np.diff(other[order], prepend=-1))
+        spoken = other[order[starts]]
         messages = np.bitwise_or.reduceat(sent[order], starts, axis=0)
         place = np.minimum(np.searchsorted(spoken, own), len(spoken) - 1)
         joins = spoken[place] == own
@@ -142,16 +147,18 @@ def received(relation: Relation, keys: Mapping[str, pa.Table], sent: Bitmaps) ->
 
 def join_codes(receiver: pa.Table, sender: pa.Table, pairs: Sequence[ColumnPair]) -> tuple[Codes, Codes]:
     """Numbers that are equal where the rows of two objects have the same product and the same values, which are not null."""
-    own, other = np.zeros(receiver.num_rows, dtype=np.int64), np.zeros(sender.num_rows, dtype=np.int64)
+    own, other, size = np.zeros(receiver.num_rows, dtype=np.int64), np.zeros(sender.num_rows, dtype=np.int64), 1
     for left, right in [("_product", "_product"), *pairs]:
         values = pc.unique(sender[right]).drop_null()
         codes = [_places(table[column], values) for table, column in ((receiver, left), (sender, right))]
         own, other = (
             np.where((before < 0) | (code < 0), -1, before * len(values) + code) for before, code in zip((own, other), codes, strict=True)
         )
-        # Dense again, so that codes of several columns stay small.
-        known = np.unique(other[other >= 0])
-        own, other = _dense(own, known), _dense(other, known)
+        size *= len(values)
+        if size > MOST_CODES:
+            # Dense again, so that codes of several columns stay small.
+            known = np.unique(other[other >= 0])
+            own, other, size = _dense(own, known), _dense(other, known), len(known)
     return own, other
 
 
