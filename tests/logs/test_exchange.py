@@ -4,6 +4,7 @@ from zlib import crc32
 
 import numpy as np
 import pyarrow as pa
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,7 +17,7 @@ rows = st.lists(st.tuples(st.one_of(st.none(), st.text(max_size=3)), st.integers
 
 
 @given(files=st.lists(rows, max_size=3))
-def test_every_part_has_its_rows_in_their_order(files: list, tmp_path_factory) -> None:
+def test_every_part_has_its_rows_in_their_order(files: list, tmp_path_factory: pytest.TempPathFactory) -> None:
     storage = Storage(str(tmp_path_factory.mktemp("exchange")))
     paths = [f"scratch/{number}.arrow" for number in range(len(files))]
     for path, drawn in zip(paths, files, strict=True):
