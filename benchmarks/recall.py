@@ -2,8 +2,9 @@
 
 One task is also measured as a data engineer would write it by hand.
 
-Every task joins posts and comments by its own two lists of 100 words, most of which occur nowhere: few hits, as in use. All is landed and
-built before the clock starts. Tasks one by one are a sample, extrapolated: a hundred single scans take minutes.
+Every task joins posts and comments by its own two lists of 100 words, most of which occur nowhere. The first section has tasks with few
+hits, as in use, and such of which each fits one post in twelve; the others have the latter. All is landed and built before the clock
+starts. Tasks one by one are a sample, extrapolated: a hundred single scans take minutes.
 
     python benchmarks/recall.py [--quick] [--json FILE]
 """
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from support.recall_platform import Platform
+
+    from srp_assets.recall.batch import BatchResult
 
 ROWS, QUICK_ROWS = 3_000_000, 50_000
 """Rows of the sample world: a fifth are posts, seven tenths are comments and replies."""
@@ -130,53 +133,75 @@ def sample_world(rows: int, console: Console) -> "Iterator[Platform]":
 
 
 def merged(size: Size, console: Console) -> Part:
-    """1, 10, 100 and 1,000 tasks in one batch, against one by one; memory."""
+    """1, 10, 100 and 1,000 tasks in one batch, against one by one; memory. With few hits, and where each task fits many posts."""
+    with sample_world(size.rows, console) as platform:
+        parts = [merged_tasks(platform, size, console, common=common) for common in (False, True)]
+    return Part([row for part in parts for row in part.rows], [bar for part in parts for bar in part.bars])
+
+
+def merged_tasks(platform: "Platform", size: Size, console: Console, *, common: bool) -> Part:
+    """The same for one kind of tasks."""
     from support.recall_platform import PeakMemory, task
 
-    with sample_world(size.rows, console) as platform:
-        seconds: dict[int, list[float]] = {tasks: [] for tasks in size.merged}
-        found: dict[int, int] = {}
-        peaks: dict[int, PeakMemory] = {}
-        alone: list[float] = []
-        for _ in range(size.rounds):
-            for tasks in size.merged:
-                with PeakMemory(platform.settings) as peaks[tasks]:
-                    elapsed, result = platform.timed([task(number) for number in range(1, tasks + 1)])
-                seconds[tasks].append(elapsed)
-                found[tasks] = sum(result.case_counts.values())
-            alone += [platform.timed([task(number)])[0] for number in range(2, 2 + max(1, ALONE_SAMPLE // size.rounds))]
-    median = {tasks: statistics.median(measured) for tasks, measured in seconds.items()}
+    told = "many posts each" if common else "few hits"
+    tasks = [task(number, common=common) for number in range(max(size.merged) + 1)]
+    platform.timed([tasks[WARM_UP]])
+    seconds: dict[int, list[float]] = {count: [] for count in size.merged}
+    found: dict[int, BatchResult] = {}
+    peaks: dict[int, PeakMemory] = {}
+    alone: list[float] = []
+    for _ in range(size.rounds):
+        for count in size.merged:
+            with PeakMemory(platform.settings) as peaks[count]:
+                elapsed, found[count] = platform.timed(tasks[1 : count + 1])
+            seconds[count].append(elapsed)
+        alone += [platform.timed([one])[0] for one in tasks[2 : 2 + max(1, ALONE_SAMPLE // size.rounds)]]
+    median = {count: statistics.median(measured) for count, measured in seconds.items()}
     one = statistics.median([*seconds[1], *alone])
-    table = Table("tasks", "median s", "cases", "driver GB", "workers GB", "all GB", title=f"merged, {size.rows:,} rows")
+    title = f"merged, {size.rows:,} rows, {told}"
+    table = Table("tasks", "median s", "posts a task", "comments a task", "cases", "driver GB", "workers GB", "all GB", title=title)
     rows: list[dict[str, Any]] = []
-    for tasks, measured in seconds.items():
-        peak = peaks[tasks]
+    for count, measured in seconds.items():
+        peak, result = peaks[count], found[count]
         gigabytes = {part: getattr(peak, part) / GIGABYTE for part in ("driver", "workers", "client", "total")}
+        fitting = {name: fitting_share(result, name) for name in ("post", "comment")}
+        cases = sum(result.case_counts.values())
         rows.append(
             {
                 "section": "merged",
                 "world_rows": size.rows,
-                "tasks": tasks,
+                "tasks": count,
+                "hits": told,
                 "seconds": measured,
-                "cases": found[tasks],
+                "cases": cases,
+                "fitting": fitting,
                 "gigabytes": gigabytes,
             }
         )
         table.add_row(
-            f"{tasks:,}",
-            f"{median[tasks]:.2f}",
-            f"{found[tasks]:,}",
+            f"{count:,}",
+            f"{median[count]:.2f}",
+            *(f"{share:.3%}" for share in fitting.values()),
+            f"{cases:,}",
             *(f"{gigabytes[part]:.2f}" for part in ("driver", "workers", "total")),
         )
-    rows.append({"section": "merged", "world_rows": size.rows, "tasks": "one by one", "seconds": alone})
-    table.add_row("one by one", f"{one:.2f}", "", "", "", "")
+    rows.append({"section": "merged", "world_rows": size.rows, "tasks": "one by one", "hits": told, "seconds": alone})
+    table.add_row("one by one", f"{one:.2f}")
     console.print(table)
-    bars = [Bar("merged scan of 100 tasks against one task", median[100] / one, 1.5)]
+    bars = [Bar(f"{told}: merged scan of 100 tasks against one task", median[100] / one, 1.5)]
     if 1000 in median:
-        bars.append(Bar("merged scan of 1,000 tasks against one task", median[1000] / one, 4.0))
-    bars.append(Bar("100 scans one by one (extrapolated) against one merged scan of 100 tasks", 100 * one / median[100], 60.0, ">="))
-    bars.append(Bar("memory of all processes in the batch of 100 tasks, GB", peaks[100].total / GIGABYTE, 6.0))
+        bars.append(Bar(f"{told}: merged scan of 1,000 tasks against one task", median[1000] / one, 4.0))
+    bars.append(
+        Bar(f"{told}: 100 scans one by one (extrapolated) against one merged scan of 100 tasks", 100 * one / median[100], 60.0, ">=")
+    )
+    bars.append(Bar(f"{told}: memory of all processes in the batch of 100 tasks, GB", peaks[100].total / GIGABYTE, 6.0))
     return Part(rows, bars)
+
+
+def fitting_share(result: "BatchResult", object_name: str) -> float:
+    """The share of an object's scanned rows that fit a task, in the mean of the tasks."""
+    cells = [cell for cell in result.cells if cell.object == object_name]
+    return sum(cell.matched for cell in cells) / max(1, sum(cell.scanned for cell in cells))
 
 
 def by_hand(size: Size, console: Console) -> Part:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 PRODUCT = "aurora"
 LIST_WORDS = 100
-RARE_WORDS = 2
+RARE_PAIRS, RARE_POST_PAIRS = 2, 16
 TITLE = Feature(name="title_body", kind="text", type="string", parts=("title", "body"))
 TEXT = Feature(name="text", kind="text", type="string", parts=("text",))
 
@@ -46,18 +46,31 @@ SENTENCES = 20_000
 AT_ONCE = 200_000
 
 
-def word_list(number: int, kind: str) -> ResolvedList:
-    """A hundred words, most of which occur nowhere: one neutral word for posts, and pairs of such that stand together now and then."""
+def word_list(number: int, kind: str, rare: int, *, common: bool) -> ResolvedList:
+    """A hundred words, most of which occur nowhere.
+
+    Args:
+        number: of the list; the same gives the same words.
+        kind: what it is looked for in.
+        rare: pairs of neutral words that stand together now and then.
+        common: whether there is a neutral word, too, that stands in many texts.
+    """
     chance = random.Random(f"{kind} {number}")
-    common = [chance.choice(ENGLISH)] if kind == "post" else []
-    rare = [f"{first} {second}" for first, second in (chance.sample(ENGLISH, 2) for _ in range(RARE_WORDS))]
-    absent = [f"{kind}{number}x{place}qz" for place in range(LIST_WORDS - len(common) - len(rare))]
-    return ResolvedList(id=f"{kind}-{number}", version=1, words=tuple(dict.fromkeys(common + rare + absent)))
+    often = [chance.choice(ENGLISH)] if common else []
+    pairs = [f"{first} {second}" for first, second in (chance.sample(ENGLISH, 2) for _ in range(rare))]
+    absent = [f"{kind}{number}x{place}qz" for place in range(LIST_WORDS - len(often) - len(pairs))]
+    return ResolvedList(id=f"{kind}-{number}", version=1, words=tuple(dict.fromkeys(often + pairs + absent)))
 
 
-def task(number: int) -> TaskSpec:
-    """A task with two lists of its own; the same number gives the same task."""
-    post_list, comment_list = word_list(number, "post"), word_list(number, "comment")
+def task(number: int, *, common: bool = True) -> TaskSpec:
+    """A task with two lists of its own; the same number gives the same task.
+
+    Args:
+        number: of the task.
+        common: whether a word of its list of posts stands in many of them (one in twelve of the sample world).
+    """
+    post_list = word_list(number, "post", RARE_PAIRS if common else RARE_POST_PAIRS, common=common)
+    comment_list = word_list(number, "comment", RARE_PAIRS, common=False)
     objects = {
         "post": Rule(feature=TITLE, match="matches", value=f"{post_list.id}@1"),
         "comment": Rule(feature=TEXT, match="matches", value=f"{comment_list.id}@1"),
