@@ -45,6 +45,7 @@ from srp_assets.samples.world import World
 from srp_assets.settings import PROJECT_ROOT, Settings
 from srp_assets.strategy.apply import apply_documents
 from srp_assets.strategy.registry import document_ids
+from srp_assets.strategy.resolve import resolve
 from srp_assets.warehouse.building import build_periods
 from srp_assets.warehouse.catalogue import Catalogue, load_catalogue
 from srp_assets.warehouse.landing import land_batches
@@ -91,7 +92,7 @@ class Load:
     engine: Engine = field(init=False)
     storage: Storage = field(init=False)
     catalogue: Catalogue = field(init=False)
-    strategies: list[str] = field(default_factory=list)
+    products_of: dict[str, list[str]] = field(default_factory=dict)
     submitted: list[str] = field(default_factory=list)
     landed: int = 0
     kills: int = 0
@@ -107,7 +108,9 @@ class Load:
         with self.engine.begin() as connection:
             bind_catalogue(connection, self.catalogue)
             apply_documents(connection, self.catalogue, [DOCUMENTS])
-            self.strategies = document_ids(connection, "strategy")
+            for strategy in document_ids(connection, "strategy"):
+                products = resolve(connection, self.catalogue, strategy).products
+                self.products_of[strategy] = list(self.world.products) if products == "*" else list(products)
         for product in self.world.products:
             self._land(product, list(batches(self.world.products[product], FIRST_INGEST)), "first ingest")
         with self.engine.connect() as connection:
@@ -121,12 +124,14 @@ class Load:
         lander = Thread(target=self._land_later)
         runner.start()
         lander.start()
-        with ThreadPoolExecutor(self.size.clients) as clients:
-            shares = [range(number, self.size.tasks, self.size.clients) for number in range(self.size.clients)]
-            for submitted in clients.map(self._be_client, shares):
-                self.submitted += submitted
-        lander.join()
-        all_submitted.set()
+        try:
+            with ThreadPoolExecutor(self.size.clients) as clients:
+                shares = [range(number, self.size.tasks, self.size.clients) for number in range(self.size.clients)]
+                for submitted in clients.map(self._be_client, shares):
+                    self.submitted += submitted
+        finally:
+            lander.join()
+            all_submitted.set()
         self.console.print(f"{len(self.submitted)} tasks submitted by {self.size.clients} clients, {self.landed} ingests landed meanwhile")
         runner.join()
         return time.monotonic() - started
@@ -181,13 +186,14 @@ class Load:
         for moment in moments:
             pause.wait(max(0.0, began + moment - time.monotonic()))
             since = datetime(2024, chance.randint(1, 4), 1, tzinfo=UTC) if chance.random() < 0.3 else None
+            strategy, products = chance.choice(list(self.products_of.items()))
             with self.engine.begin() as connection:
                 task_ids.append(
                     submit(
                         connection,
                         self.catalogue,
-                        chance.choice(self.strategies),
-                        products=[chance.choice(list(self.world.products))] if chance.random() < 0.3 else [],
+                        strategy,
+                        products=[chance.choice(products)] if chance.random() < 0.3 else [],
                         published_from=since,
                         published_to=since + timedelta(days=40) if since else None,
                         urgent=chance.random() < 0.1,
