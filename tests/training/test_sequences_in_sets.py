@@ -1,7 +1,8 @@
-"""Training sets of the sample world with behaviour sequences: each row has what was found for it, and `sim` learns of that."""
+"""Training sets of the sample world with behaviour sequences: each row has what was found for it; nightly, `sim` learns of that."""
 
 import json
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -63,9 +64,29 @@ MODEL = {
 }  # fmt: skip
 
 
-def test_each_row_has_what_was_found_for_it_and_a_model_learns_of_that(
+@dataclass(frozen=True)
+class BuiltSets:
+    """The sample world with sets of its days, whose features are made up: this is about sequences."""
+
+    settings: Settings
+    places: TrainingPlaces
+    days: list[str]
+    shown: Mapping[str, int]
+    rows: pa.Table
+    items: list[str]
+    version: str
+
+    @property
+    def sequences(self) -> SequencePlaces:
+        """Those of the sets."""
+        assert self.places.sequences is not None
+        return self.places.sequences
+
+
+@pytest.fixture
+def built(
     settings_with_spark: Settings, engine: Engine, sample_catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+) -> BuiltSets:
     monkeypatch.setenv("SRP_TRAINING_SEQUENCES", json.dumps(SEQUENCES))
     settings = Settings()
     assert settings.log_catalogue is not None
@@ -82,7 +103,6 @@ def test_each_row_has_what_was_found_for_it_and_a_model_learns_of_that(
     with engine.connect() as connection:
         shown = built_days(connection, "impression_outcomes")
     days = [day for day in shown if day <= str(world.last_day)]
-    # What features say is made up: this is about sequences.
     shop = Shop(engine, places.features, logs, places.layout, "user_clicks_7d")
     items: set[str] = set()
     for number, day in enumerate(shown):
@@ -96,43 +116,51 @@ def test_each_row_has_what_was_found_for_it_and_a_model_learns_of_that(
     version = record_vectors(engine, places.sequences, items=sorted(items))
     build_stages(spark, engine, places.sequences, days)
     builds = bring_up_to_date(spark, engine, places, days)
-    rows = pa.concat_tables([places.sets.read(path) for build in builds for path, _ in places.sets.files(build.folder)])
-    assert rows.num_rows == sum(shown[day].rows for day in days)
+    found = pa.concat_tables([places.sets.read(path) for build in builds for path, _ in places.sets.files(build.folder)])
+    return BuiltSets(settings, places, days, {day: shown[day].rows for day in days}, found, sorted(items), version)
+
+
+def test_each_row_has_what_was_found_for_it(built: BuiltSets, engine: Engine) -> None:
+    places, sequences, days, rows = built.places, built.sequences, built.days, built.rows
+    assert rows.num_rows == sum(built.shown.values())
     assert_rows_have_the_final_stage(engine, places, rows)
 
     with engine.connect() as connection:
-        built = newest_builds(connection, places.sequences)
-        current = places.sequences.current(connection)
+        builds = newest_builds(connection, sequences)
+        current = sequences.current(connection)
         assert not set(stale_days(connection, places)) & set(days)
     # Whoever scores other rows than those of sets gets the same.
-    found = FoundSequences(places.sequences.sequences, [path for build in built.values() for path in build.files], places.schema.sequences)
+    found = FoundSequences(sequences.sequences, [path for build in builds.values() for path in build.files], places.schema.sequences)
     columns = found.columns(rows.select(["trace_id", "item_id"]))
     assert all(columns[field.name].equals(rows[field.name].combine_chunks()) for field in places.schema.sequence_fields)
     unknown = found.columns(pa.table({"trace_id": ["nobody's"], "item_id": ["none"]}))
     assert not any(unknown["similar_actions_mask"].to_pylist()[0])
-    stages = stage_rows(places.sequences.sequences, built[days[-1]].files)
+    stages = stage_rows(sequences.sequences, builds[days[-1]].files)
     soft = stages.filter(pc.and_(pc.equal(stages["sequence"], "like_minded"), pc.equal(stages["stage"], "final")))
-    assert pc.unique(soft["embedding_version"]).to_pylist() == [version]
+    assert pc.unique(soft["embedding_version"]).to_pylist() == [built.version]
     assert pc.any(pc.greater(pc.list_value_length(soft["event_id"]), 0)).as_py()
     vectors = current.search_vectors()
     assert vectors is not None
-    assert vectors.version == version
+    assert vectors.version == built.version
     # What was searched with the version before is not built again for a new one; logs that are, reopen the day and the one after.
-    record_vectors(engine, places.sequences, items=sorted(items), week="2024-03-11")
+    record_vectors(engine, sequences, items=built.items, week="2024-03-11")
     with engine.connect() as connection:
         assert not set(stale_days(connection, places)) & set(days)
     with engine.begin() as connection:
-        again = replace(built[days[0]], build_id=0, reads="other")
+        again = replace(builds[days[0]], build_id=0, reads="other")
         record_sequences(connection, [again])
     with engine.connect() as connection:
         # Of a request of the first day, something may have been shown on the second.
         assert {own.problem for day, own in current_inputs(connection, places).items() if day in days[:2]} == {UNBUILT}
 
-    tracking = Tracking.of(settings)
-    candidate = train_candidate(engine, places, tracking, ModelDocument.model_validate(MODEL), days[-1], CandidateOptions())
-    assert candidate.judged["clicked"].rows == shown[days[-1]].rows
+
+@pytest.mark.nightly
+def test_a_model_learns_of_sequences(built: BuiltSets, engine: Engine, tmp_path: Path) -> None:
+    tracking, last = Tracking.of(built.settings), built.days[-1]
+    candidate = train_candidate(engine, built.places, tracking, ModelDocument.model_validate(MODEL), last, CandidateOptions())
+    assert candidate.judged["clicked"].rows == built.shown[last]
     versions = json.loads(tracking.artifact(candidate.run_id, VERSIONS_FILE, tmp_path).read_text())
-    document = places.sequences.document
+    document = built.sequences.document
     assert versions["features"] == {f"sequence:{name}": document.version(document.named(name)) for name in SEQUENCES[:2]}
 
 
