@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from srp_assets.recall.scan.bit_kernels import fill_bitmaps, pack_hits
+from srp_assets.recall.scan.bitmaps import lists_of
 from srp_assets.recall.scan.compile import BatchPlan, Place, Probe, carried_columns, columns_of, probe_of
 from srp_assets.recall.scan.kept_hits import NO_ROWS, NOTHING_KEPT, KeptRows, ProbeBits, ProbeHits
 from srp_assets.recall.scan.logic_table import Limits, LogicTable, PackedBits
@@ -294,11 +295,9 @@ class EntityKernel:
         chosen = np.flatnonzero(_unpack(np.bitwise_or.reduce(held), rows.batch.num_rows))
         words = np.zeros((len(chosen), place.group.words), dtype=np.uint64)
         fill_bitmaps(held, tasks, places_of(chosen, rows.batch.num_rows), words)
-        offsets = np.arange(len(chosen) + 1, dtype=np.int32) * place.group.words
-        bitmaps = pa.ListArray.from_arrays(pa.array(offsets), pa.array(words.reshape(-1).view(np.int64)))
         carried = [rows.chosen(name, pa.array(chosen)) for name in self.carried]
         constants = [pa.repeat(pa.scalar(place.index, pa.int32()), len(chosen)), pa.repeat(pa.scalar(product, pa.string()), len(chosen))]
-        return pa.RecordBatch.from_arrays([*constants, bitmaps, rows.packed_hits(chosen), *carried], schema=self.schema)
+        return pa.RecordBatch.from_arrays([*constants, lists_of(words), rows.packed_hits(chosen), *carried], schema=self.schema)
 
 
 def places_of(chosen: np.ndarray, rows: int) -> np.ndarray:

@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 
 from srp_assets.recall.cases import AT_ONCE
 from srp_assets.recall.scan.assembly import CaseAssembler, key_orders
+from srp_assets.recall.scan.bitmaps import bitmaps_of
 from srp_assets.recall.scan.compile import WORD_BITS, BatchPlan, Group
 
 
@@ -24,7 +25,7 @@ def lone_cases(plan: BatchPlan, group: Group, candidates: pa.Table) -> Iterator[
     key = [rows[column].combine_chunks() for column in plan.catalogue.entity_of(group.recall).key]
     in_order = {"product": rows["_product"].combine_chunks(), "key": key_orders(key)}
     order = pc.sort_indices(pa.table(in_order), sort_keys=[("product", "ascending"), ("key", "ascending")]).to_numpy()
-    words = rows["_bits"].combine_chunks().flatten().to_numpy(zero_copy_only=False).view(np.uint64).reshape(-1, group.words)
+    words = bitmaps_of(rows["_bits"], group.words)
     for bit in plan.bits_in_order(group):
         held = words[:, bit // WORD_BITS] >> np.uint64(bit % WORD_BITS) & np.uint64(1)
         mine = order[held[order].astype(bool)]

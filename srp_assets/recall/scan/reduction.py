@@ -14,13 +14,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from srp_assets.recall.scan.bitmaps import Bitmaps, bitmaps_of, lists_of
 from srp_assets.recall.scan.candidates import CandidateSource, candidate_batches, read_candidates
 from srp_assets.recall.scan.compile import BatchPlan, Group, candidate_columns, edges_of, join_columns
 from srp_assets.warehouse.catalogue import Catalogue, ColumnPair, Relation
 from srp_assets.warehouse.storage import Storage
-
-Bitmaps = npt.NDArray[np.uint64]
-"""The tasks of each row, shape (rows, words)."""
 
 Codes = npt.NDArray[np.int64]
 """A number for each row that is equal where join keys are; below zero where a value is null, or is none of the sender's."""
@@ -76,14 +74,10 @@ def write_left(storage: Storage, path: str, batches: Iterator[pa.RecordBatch], l
             start += batch.num_rows
             chosen = np.flatnonzero(tasks.any(axis=1))
             if len(chosen):
-                writer.write_batch(with_bitmaps(batch.take(pa.array(chosen)), tasks[chosen]))
-
-
-def with_bitmaps(rows: pa.RecordBatch, tasks: Bitmaps) -> pa.RecordBatch:
-    """Candidates with other bitmaps."""
-    offsets = np.arange(len(tasks) + 1, dtype=np.int32) * tasks.shape[1]
-    lists = pa.ListArray.from_arrays(pa.array(offsets), pa.array(tasks.reshape(-1).view(np.int64)))
-    return rows.set_column(rows.schema.get_field_index("_bits"), rows.schema.field("_bits"), lists)
+                rows = batch.take(pa.array(chosen))
+                writer.write_batch(
+                    rows.set_column(rows.schema.get_field_index("_bits"), rows.schema.field("_bits"), lists_of(tasks[chosen]))
+                )
 
 
 def reduced(catalogue: Catalogue, group: Group, keys: Mapping[str, pa.Table], tasks: Mapping[str, Bitmaps]) -> dict[str, Bitmaps]:
@@ -160,16 +154,6 @@ def join_codes(receiver: pa.Table, sender: pa.Table, pairs: Sequence[ColumnPair]
             known = np.unique(other[other >= 0])
             own, other, size = _dense(own, known), _dense(other, known), len(known)
     return own, other
-
-
-def bitmaps_of(lists: pa.ChunkedArray, words: int) -> Bitmaps:
-    """Bitmaps as candidates keep them, as an array.
-
-    Args:
-        lists: lists of `words` int64.
-        words: 64-bit words of a bitmap.
-    """
-    return lists.combine_chunks().flatten().to_numpy(zero_copy_only=False).view(np.uint64).reshape(-1, words)
 
 
 def _places(column: pa.ChunkedArray, values: pa.Array) -> Codes:

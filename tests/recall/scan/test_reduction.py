@@ -9,11 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from srp_assets.recall.cases import case_json
+from srp_assets.recall.scan.bitmaps import Bitmaps
 from srp_assets.recall.scan.candidates import CandidateSource, hold
 from srp_assets.recall.scan.compile import BatchPlan, Group, plan_of
 from srp_assets.recall.scan.join import GroupJoin
 from srp_assets.recall.scan.place_files import place_files
-from srp_assets.recall.scan.reduction import Bitmaps, received, reduce_candidates
+from srp_assets.recall.scan.reduction import received, reduce_candidates
 from srp_assets.strategy.reference import evaluate
 from srp_assets.warehouse.catalogue import Catalogue, Relation
 from srp_assets.warehouse.storage import Storage
