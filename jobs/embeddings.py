@@ -4,19 +4,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dagster as dg
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from jobs.daily import schedule_of_yesterday
-from jobs.reopening import TICK_SECONDS, ask_for, span_request
+from jobs.reopening import sensor_of_days
 from jobs.retention import retention_schedule
-from resources.registry_database import RegistryResource
 from srp_assets.embeddings.assets import ITEMS, SEQUENCES, SequencesBuildConfig
 from srp_assets.embeddings.places import EmbeddingPlaces
 from srp_assets.embeddings.sessions.building import delete_old_sequences, stale_days
 from srp_assets.logs.tables import built_days
-from srp_assets.partitions import log_days
 from srp_assets.settings import Settings
-from srp_assets.warehouse.registry_builds import PeriodKey
 
 BUILD_SEQUENCES_JOB = "build_session_sequences"
 TRAIN_EMBEDDINGS_JOB = "train_embeddings"
@@ -43,29 +40,22 @@ def embeddings_jobs() -> list[Any]:
 def embeddings_sensors(places: EmbeddingPlaces) -> list[dg.SensorDefinition]:
     """The sensor that asks for days whose logs were built since their sequences."""
 
-    @dg.sensor(
-        name="reopened_session_sequences",
-        job_name=BUILD_SEQUENCES_JOB,
-        minimum_interval_seconds=TICK_SECONDS,
-        default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Asks for one run for each range of days whose logs were built since their session sequences.",
-    )
-    def reopened_session_sequences(context: dg.SensorEvaluationContext, registry: RegistryResource) -> dg.SensorResult:
-        """Asks for one run for each range of days that must be built again, unless a run does so already."""
-        with registry.engine.connect() as connection:
-            stale = stale_days(connection, places)
-            newest = max((build.build_id for build in built_days(connection, "sessions").values()), default=0)
-        return ask_for(
-            context,
-            [PeriodKey("sequences", places.log_catalogue.name, day) for day in stale],
-            log_days(places.log_catalogue).get_partition_keys(),
-            job=BUILD_SEQUENCES_JOB,
-            assets={SEQUENCES: "sequences"},
-            as_of=newest,
-            request=lambda span: span_request(span, [SEQUENCES], SEQUENCES.to_python_identifier(), SequencesBuildConfig(only_changed=True)),
-        )
+    def stale(connection: Connection) -> tuple[list[str], int]:
+        newest = max((build.build_id for build in built_days(connection, "sessions").values()), default=0)
+        return stale_days(connection, places), newest
 
-    return [reopened_session_sequences]
+    return [
+        sensor_of_days(
+            "reopened_session_sequences",
+            job=BUILD_SEQUENCES_JOB,
+            keys=[SEQUENCES],
+            op=SEQUENCES.to_python_identifier(),
+            config=SequencesBuildConfig(only_changed=True),
+            catalogue=places.log_catalogue,
+            stale=stale,
+            description="Asks for one run for each range of days whose logs were built since their session sequences.",
+        )
+    ]
 
 
 def embeddings_schedules(settings: Settings, places: EmbeddingPlaces, jobs: list[Any]) -> list[Any]:

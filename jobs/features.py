@@ -4,21 +4,18 @@ from datetime import datetime
 from typing import Any
 
 import dagster as dg
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from jobs.daily import schedule_of_yesterday
-from jobs.reopening import TICK_SECONDS, ask_for, span_request
+from jobs.reopening import sensor_of_days
 from jobs.retention import retention_schedule
-from resources.registry_database import RegistryResource
 from srp_assets.features.aggregation.layout import layout_of
 from srp_assets.features.assets import TABLES, FeaturesBuildConfig, feature_key, features_storage
 from srp_assets.features.building.days import delete_old_builds, stale_days
 from srp_assets.features.declaration.definitions import Definitions
 from srp_assets.logs.catalogue import LogCatalogue
 from srp_assets.logs.tables import built_days
-from srp_assets.partitions import log_days
 from srp_assets.settings import Settings
-from srp_assets.warehouse.registry_builds import PeriodKey
 
 BUILD_FEATURES_JOB = "build_features"
 
@@ -40,29 +37,22 @@ def features_sensors(settings: Settings, logs: LogCatalogue, definitions: Defini
     layout = layout_of(definitions)
     partials = feature_key("partials")
 
-    @dg.sensor(
-        name="reopened_features",
-        job_name=BUILD_FEATURES_JOB,
-        minimum_interval_seconds=TICK_SECONDS,
-        default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Asks for one run for each range of days whose actions were built since their partial sums.",
-    )
-    def reopened_features(context: dg.SensorEvaluationContext, registry: RegistryResource) -> dg.SensorResult:
-        """Asks for one run for each range of days that must be summed up again, unless a run does so already."""
-        with registry.engine.connect() as connection:
-            stale = stale_days(connection, "partials", layout, settings.features_buckets)
-            through = max((day.build_id for day in built_days(connection, "actions").values()), default=0)
-        return ask_for(
-            context,
-            [PeriodKey("partials", logs.name, day) for day in stale],
-            log_days(logs).get_partition_keys(),
-            job=BUILD_FEATURES_JOB,
-            assets={partials: "partials"},
-            as_of=through,
-            request=lambda span: span_request(span, [partials], partials.to_python_identifier(), FeaturesBuildConfig(only_changed=True)),
-        )
+    def stale(connection: Connection) -> tuple[list[str], int]:
+        through = max((day.build_id for day in built_days(connection, "actions").values()), default=0)
+        return stale_days(connection, "partials", layout, settings.features_buckets), through
 
-    return [reopened_features]
+    return [
+        sensor_of_days(
+            "reopened_features",
+            job=BUILD_FEATURES_JOB,
+            keys=[partials],
+            op=partials.to_python_identifier(),
+            config=FeaturesBuildConfig(only_changed=True),
+            catalogue=logs,
+            stale=stale,
+            description="Asks for one run for each range of days whose actions were built since their partial sums.",
+        )
+    ]
 
 
 def features_schedules(settings: Settings, jobs: list[Any]) -> list[Any]:

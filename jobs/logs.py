@@ -4,12 +4,11 @@ from datetime import datetime
 from typing import Any
 
 import dagster as dg
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from jobs.daily import schedule_of_yesterday
-from jobs.reopening import TICK_SECONDS, ask_for, span_request
+from jobs.reopening import sensor_of_days
 from jobs.retention import retention_schedule
-from resources.registry_database import RegistryResource
 from srp_assets.logs.assets import LogsBuildConfig, log_table_key
 from srp_assets.logs.catalogue import LogCatalogue
 from srp_assets.logs.landing import logs_storage
@@ -17,15 +16,10 @@ from srp_assets.logs.registry import last_ingest
 from srp_assets.logs.registry_builds import stale_days
 from srp_assets.logs.schema import TABLES
 from srp_assets.logs.stitching.retention import delete_old_log_builds
-from srp_assets.partitions import log_days
 from srp_assets.settings import Settings
-from srp_assets.warehouse.registry_builds import PeriodKey
 
 BUILD_LOGS_JOB = "build_logs"
 STITCHED_LOGS = "stitched_logs"
-
-ONE = "logs"
-"""What the memory of the sensor calls the tables, which are built together."""
 
 
 def logs_jobs() -> list[Any]:
@@ -42,31 +36,23 @@ def logs_jobs() -> list[Any]:
 
 def logs_sensors(catalogue: LogCatalogue) -> list[dg.SensorDefinition]:
     """The sensor that asks for days."""
-    keys = {log_table_key(table): ONE for table in TABLES}
 
-    @dg.sensor(
-        name="reopened_days",
-        job_name=BUILD_LOGS_JOB,
-        minimum_interval_seconds=TICK_SECONDS,
-        default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Asks for one run for each range of days that got rows, or whose labels became final, since they were built.",
-    )
-    def reopened_days(context: dg.SensorEvaluationContext, registry: RegistryResource) -> dg.SensorResult:
-        """Asks for one run for each range of days that must be built again, unless a run builds them already."""
-        with registry.engine.connect() as connection:
-            through = last_ingest(connection)
-            stale = [PeriodKey(ONE, catalogue.name, day) for day in stale_days(connection, catalogue, through=through)]
-        return ask_for(
-            context,
-            stale,
-            log_days(catalogue).get_partition_keys(),
+    def stale(connection: Connection) -> tuple[list[str], int]:
+        through = last_ingest(connection)
+        return stale_days(connection, catalogue, through=through), through
+
+    return [
+        sensor_of_days(
+            "reopened_days",
             job=BUILD_LOGS_JOB,
-            assets=keys,
-            as_of=through,
-            request=lambda span: span_request(span, list(keys), STITCHED_LOGS, LogsBuildConfig(only_changed=True)),
+            keys=[log_table_key(table) for table in TABLES],
+            op=STITCHED_LOGS,
+            config=LogsBuildConfig(only_changed=True),
+            catalogue=catalogue,
+            stale=stale,
+            description="Asks for one run for each range of days that got rows, or whose labels became final, since they were built.",
         )
-
-    return [reopened_days]
+    ]
 
 
 def logs_schedules(settings: Settings, jobs: list[Any]) -> list[Any]:

@@ -4,10 +4,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import dagster as dg
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from jobs.alerts import Alert, alert_sensor
-from jobs.reopening import TICK_SECONDS, ask_for, span_request
+from jobs.reopening import sensor_of_days
 from jobs.retention import retention_schedule
 from resources.registry_database import RegistryResource
 from srp_assets.logs.catalogue import LogCatalogue
@@ -17,9 +17,7 @@ from srp_assets.online.parity.checking import FOLDER, ParityPlaces
 from srp_assets.online.parity.inputs import inputs_of_days, stale_days
 from srp_assets.online.parity.registry import ParityRecord, newest_records, records_after
 from srp_assets.online.parity.samples import delete_old_documents, delete_old_samples
-from srp_assets.partitions import log_days
 from srp_assets.settings import Settings
-from srp_assets.warehouse.registry_builds import PeriodKey
 
 CHECK_PARITY_JOB = "check_parity"
 
@@ -45,28 +43,19 @@ def parity_jobs() -> list[Any]:
 def parity_sensors(settings: Settings, places: ParityPlaces, logs: LogCatalogue) -> list[dg.SensorDefinition]:
     """The sensor that asks for days on which something was served, and the one that tells of failures."""
 
-    @dg.sensor(
-        name="unchecked_days",
-        job_name=CHECK_PARITY_JOB,
-        minimum_interval_seconds=TICK_SECONDS,
-        default_status=dg.DefaultSensorStatus.RUNNING,
+    def stale(connection: Connection) -> tuple[list[str], int]:
+        return stale_days(connection, places.features, logs, places.layout), last_ingest(connection)
+
+    unchecked_days = sensor_of_days(
+        "unchecked_days",
+        job=CHECK_PARITY_JOB,
+        keys=[PARITY],
+        op=PARITY.to_python_identifier(),
+        config=ParityConfig(only_changed=True),
+        catalogue=logs,
+        stale=stale,
         description="Asks for one run for each range of days on which something was served since they were checked.",
     )
-    def unchecked_days(context: dg.SensorEvaluationContext, registry: RegistryResource) -> dg.SensorResult:
-        """Asks for one run for each range of days that can be checked and are not, unless a run does so already."""
-        with registry.engine.connect() as connection:
-            stale = stale_days(connection, places.features, logs, places.layout)
-            through = last_ingest(connection)
-        return ask_for(
-            context,
-            [PeriodKey("parity", logs.name, day) for day in stale],
-            log_days(logs).get_partition_keys(),
-            job=CHECK_PARITY_JOB,
-            assets={PARITY: "parity"},
-            as_of=through,
-            request=lambda span: span_request(span, [PARITY], PARITY.to_python_identifier(), ParityConfig(only_changed=True)),
-        )
-
     failed_parity = alert_sensor(
         settings,
         "failed_parity",

@@ -5,7 +5,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 import dagster as dg
+from sqlalchemy import Connection
 
+from resources.registry_database import RegistryResource
+from srp_assets.logs.catalogue import LogCatalogue
+from srp_assets.partitions import log_days
 from srp_assets.warehouse.registry_builds import PeriodKey
 from srp_assets.warehouse.reopening import Asked, PeriodSpan, due, spans
 
@@ -23,6 +27,54 @@ UNFINISHED = [
     dg.DagsterRunStatus.STARTED,
     dg.DagsterRunStatus.CANCELING,
 ]
+
+
+def sensor_of_days(
+    name: str,
+    *,
+    job: str,
+    keys: Sequence[dg.AssetKey],
+    op: str,
+    config: dg.Config,
+    catalogue: LogCatalogue,
+    stale: Callable[[Connection], tuple[Sequence[str], int | str]],
+    description: str,
+) -> dg.SensorDefinition:
+    """The sensor that asks for days of the logs whose tables must be built again.
+
+    Args:
+        name: of the sensor.
+        job: that builds the tables.
+        keys: of the tables, which are built together.
+        op: that builds them.
+        config: of the op in the runs that are asked for.
+        catalogue: of the logs, whose days these are.
+        stale: finds the days, and the state that they follow from (`as_of` of `ask_for`).
+        description: what is asked for, and when.
+    """
+
+    @dg.sensor(
+        name=name,
+        job_name=job,
+        minimum_interval_seconds=TICK_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description=description,
+    )
+    def sensor(context: dg.SensorEvaluationContext, registry: RegistryResource) -> dg.SensorResult:
+        """Asks for one run for each range of days that must be built again, unless a run does so already."""
+        with registry.engine.connect() as connection:
+            days, as_of = stale(connection)
+        return ask_for(
+            context,
+            [PeriodKey(job, catalogue.name, day) for day in days],
+            log_days(catalogue).get_partition_keys(),
+            job=job,
+            assets=dict.fromkeys(keys, job),
+            as_of=as_of,
+            request=lambda span: span_request(span, keys, op, config),
+        )
+
+    return sensor
 
 
 def ask_for(

@@ -4,18 +4,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from jobs.daily import schedule_of_yesterday
-from jobs.reopening import TICK_SECONDS, ask_for, span_request
+from jobs.reopening import sensor_of_days
 from jobs.retention import retention_schedule
-from resources.registry_database import RegistryResource
-from srp_assets.partitions import log_days
 from srp_assets.sequences.assets import STAGES, StagesBuildConfig
 from srp_assets.sequences.building.days import delete_old_builds, inputs_of, reopened_days
 from srp_assets.sequences.places import SequencePlaces, digest_of
 from srp_assets.settings import Settings
-from srp_assets.warehouse.registry_builds import PeriodKey
 
 BUILD_STAGES_JOB = "build_sequence_stages"
 
@@ -35,32 +32,25 @@ def sequences_jobs() -> list[Any]:
 def sequences_sensors(places: SequencePlaces) -> list[dg.SensorDefinition]:
     """The sensor that asks for days that have ended and whose logs or requests were replaced since their stages."""
 
-    @dg.sensor(
-        name="reopened_sequences",
-        job_name=BUILD_STAGES_JOB,
-        minimum_interval_seconds=TICK_SECONDS,
-        default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Asks for one run for each range of days whose logs were built, or whose requests landed, since their sequences.",
-    )
-    def reopened_sequences(context: dg.SensorEvaluationContext, registry: RegistryResource) -> dg.SensorResult:
-        """Asks for one run for each range of days that must be built again, unless a run does so already."""
-        with registry.engine.connect() as connection:
-            # Of today something lands all the time: its requests are searched once, when it has ended.
-            today = datetime.now(UTC).date().isoformat()
-            stale = [day for day in reopened_days(connection, places) if day < today]
-            # A day may change without a build of logs: served features that land name candidates.
-            reads = digest_of([own.digest for own in inputs_of(connection, places).values()])
-        return ask_for(
-            context,
-            [PeriodKey("stages", places.logs.name, day) for day in stale],
-            log_days(places.logs).get_partition_keys(),
-            job=BUILD_STAGES_JOB,
-            assets={STAGES: "stages"},
-            as_of=reads,
-            request=lambda span: span_request(span, [STAGES], STAGES.to_python_identifier(), StagesBuildConfig(only_changed=True)),
-        )
+    def stale(connection: Connection) -> tuple[list[str], str]:
+        # Of today something lands all the time: its requests are searched once, when it has ended.
+        today = datetime.now(UTC).date().isoformat()
+        # A day may change without a build of logs: served features that land name candidates.
+        reads = digest_of([own.digest for own in inputs_of(connection, places).values()])
+        return [day for day in reopened_days(connection, places) if day < today], reads
 
-    return [reopened_sequences]
+    return [
+        sensor_of_days(
+            "reopened_sequences",
+            job=BUILD_STAGES_JOB,
+            keys=[STAGES],
+            op=STAGES.to_python_identifier(),
+            config=StagesBuildConfig(only_changed=True),
+            catalogue=places.logs,
+            stale=stale,
+            description="Asks for one run for each range of days whose logs were built, or whose requests landed, since their sequences.",
+        )
+    ]
 
 
 def sequences_schedules(settings: Settings, places: SequencePlaces, jobs: list[Any]) -> list[Any]:

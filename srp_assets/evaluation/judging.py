@@ -38,10 +38,9 @@ from srp_assets.online.parity.checking import ParityPlaces
 from srp_assets.online.parity.evidence import parity_evidence
 from srp_assets.online.parity.inputs import stale_days
 from srp_assets.progress import Progress
-from srp_assets.sequences.building.days import newest_builds
 from srp_assets.sequences.differences.evidence import is_sequence, with_sequences
 from srp_assets.training.building import TrainingPlaces
-from srp_assets.training.found_sequences import FoundSequences
+from srp_assets.training.found_sequences import found_sequences
 from srp_assets.training.reader import SetReader
 from srp_assets.training.registry import current_sets
 from srp_assets.training.schema import CLICKED
@@ -216,7 +215,7 @@ def replay_entry(gate: Gate, entry: ModelVersion, day: str) -> ReplayRecord | No
     if logged is None:
         return None
     gate.tell(f"replaying {contender_of(gate, entry.version)}")
-    sequences = found_sequences(gate, first, last)
+    sequences = found_sequences(gate.engine, gate.training, first, last)
     with TemporaryDirectory() as scratch:
         candidate, other = _loaded(gate, entry.version, champion, Path(scratch))
         found = replay_models(
@@ -267,7 +266,7 @@ def logged_candidates(gate: Gate, entry: ModelVersion, champion: str | None, fir
             return None
         features |= of_champion
     served_features = {name: number for name, number in features.items() if not is_sequence(name)}
-    if served_features.keys() < features.keys() and found_sequences(gate, first, last) is None:
+    if served_features.keys() < features.keys() and found_sequences(gate.engine, gate.training, first, last) is None:
         return None
     with gate.engine.connect() as connection:
         versions = definitions_holding(connection, served_features)
@@ -277,20 +276,6 @@ def logged_candidates(gate: Gate, entry: ModelVersion, champion: str | None, fir
     served = served_candidates(gate.training.features.logs, files, versions)
     found = candidates_of(served, shown, gate.options.step, gate.options.requests) if shown.num_rows else None
     return None if found is None else LoggedCandidates(found, files)
-
-
-def found_sequences(gate: Gate, first: str, last: str) -> FoundSequences | None:
-    """The behaviour sequences of the requests of some days; None where sets carry none, or those of a day are not built."""
-    places = gate.training
-    if places.sequences is None:
-        return None
-    with gate.engine.connect() as connection:
-        builds = newest_builds(connection, places.sequences)
-        days = built_days(connection, "actions", first, last)
-    if not days.keys() <= builds.keys():
-        return None
-    files = [path for day in days for path in builds[day].files]
-    return FoundSequences(places.sequences.sequences, files, places.schema.sequences)
 
 
 def gather(gate: Gate, version: str) -> Evidence:

@@ -6,10 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from sqlalchemy import Engine
 
 from srp_assets.features.building.files import open_files
+from srp_assets.logs.tables import built_days
 from srp_assets.sequences.arrays import fixed_columns, lists_of
+from srp_assets.sequences.building.days import newest_builds
 from srp_assets.sequences.stages import STAGE_SCHEMA
+from srp_assets.training.building import TrainingPlaces
 from srp_assets.training.set_sequences import SetSequence, column_of
 from srp_assets.warehouse.storage import Storage
 
@@ -60,3 +64,22 @@ class FoundSequences:
         keys = pc.binary_join_element_wise(rows["trace_id"], rows["candidate_id"], BETWEEN).combine_chunks().dictionary_encode()
         _, first = np.unique(np.asarray(keys.indices), return_index=True)
         return rows.take(pa.array(first))
+
+
+def found_sequences(engine: Engine, places: TrainingPlaces, first: str, last: str) -> FoundSequences | None:
+    """The behaviour sequences of the requests of some days; None where sets carry none, or those of a day are not built.
+
+    Args:
+        engine: of the registry.
+        places: of the training sets whose sequences are wanted.
+        first: day.
+        last: day, included.
+    """
+    if places.sequences is None:
+        return None
+    with engine.connect() as connection:
+        builds = newest_builds(connection, places.sequences)
+        days = built_days(connection, "actions", first, last)
+    if not days.keys() <= builds.keys():
+        return None
+    return FoundSequences(places.sequences.sequences, [path for day in days for path in builds[day].files], places.schema.sequences)

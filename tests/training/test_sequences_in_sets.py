@@ -35,7 +35,7 @@ from srp_assets.sequences.registry import record_builds as record_sequences
 from srp_assets.settings import Settings
 from srp_assets.training.assets import training_places
 from srp_assets.training.building import TrainingPlaces, bring_up_to_date, current_inputs, stale_days
-from srp_assets.training.found_sequences import FoundSequences
+from srp_assets.training.found_sequences import found_sequences
 from srp_assets.warehouse.catalogue import Catalogue
 from srp_assets.warehouse.storage import Storage
 from support.training_world import Shop
@@ -130,7 +130,9 @@ def test_each_row_has_what_was_found_for_it(built: BuiltSets, engine: Engine) ->
         current = sequences.current(connection)
         assert not set(stale_days(connection, places)) & set(days)
     # Whoever scores other rows than those of sets gets the same.
-    found = FoundSequences(sequences.sequences, [path for build in builds.values() for path in build.files], places.schema.sequences)
+    found = found_sequences(engine, places, days[0], days[-1])
+    assert found is not None
+    assert found_sequences(engine, replace(places, sequences=None), days[0], days[-1]) is None
     columns = found.columns(rows.select(["trace_id", "item_id"]))
     assert all(columns[field.name].equals(rows[field.name].combine_chunks()) for field in places.schema.sequence_fields)
     unknown = found.columns(pa.table({"trace_id": ["nobody's"], "item_id": ["none"]}))
