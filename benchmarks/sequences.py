@@ -42,10 +42,11 @@ from srp_assets.online.portrait import portrait_entry
 from srp_assets.online.records.layout import record_layout
 from srp_assets.online.store import Addition, Position, Store, portrait_key
 from srp_assets.sequences.answering import SequenceTwin
-from srp_assets.sequences.building.columns import kept_columns
+from srp_assets.sequences.building.actions import ActionFiles, kept_schema
 from srp_assets.sequences.building.computing import CANDIDATES
-from srp_assets.sequences.building.plan_months import read_actions, write_month
-from srp_assets.sequences.building.plan_stages import Job, write_stages
+from srp_assets.sequences.building.plan_months import Month, write_month
+from srp_assets.sequences.building.plan_stages import write_stages
+from srp_assets.sequences.building.stage_job import Job
 from srp_assets.sequences.declaration import Document, SoftSearch, load_sequences
 from srp_assets.sequences.search.searching import SearchVectors
 from srp_assets.settings import PROJECT_ROOT, Settings
@@ -121,18 +122,18 @@ def asked_requests(bench: Bench, logs: ShopLogs) -> str:
     return path
 
 
-def paths_of(logs: ShopLogs, days: range) -> list[str]:
-    """The files of some days, by their numbers."""
-    return [path for number, day in enumerate(logs.days) if number in days for path in day.paths]
+def actions_of(bench: Bench, logs: ShopLogs, days: range) -> ActionFiles:
+    """The actions of some days, by their numbers."""
+    paths = tuple(path for number, day in enumerate(logs.days) if number in days for path in day.paths)
+    return ActionFiles(bench.storage, paths, kept_schema(bench.document, bench.definitions))
 
 
 def keep_months(bench: Bench, logs: ShopLogs, folder: str, buckets: int) -> list[str]:
     """Keeps both months; their folders."""
-    columns = kept_columns(bench.document, bench.definitions)
     found = []
     for name, days in (("january", range(JANUARY)), ("february", range(JANUARY, len(logs.days)))):
-        actions = read_actions(bench.spark, bench.storage, paths_of(logs, days), columns)
-        write_month(actions, bench.storage, f"{folder}/{name}", bench.document.portrait.length * 5 // 4, buckets)
+        keep = bench.document.portrait.length * 5 // 4
+        write_month(bench.spark, actions_of(bench, logs, days), Month(bench.storage, f"{folder}/{name}", keep, buckets))
         found.append(f"{folder}/{name}")
     return found
 
@@ -140,7 +141,7 @@ def keep_months(bench: Bench, logs: ShopLogs, folder: str, buckets: int) -> list
 def write_sequences(bench: Bench, logs: ShopLogs, requests: str, months: Sequence[str], folder: str, buckets: int, split_rows: int) -> int:
     """Writes all stages but portraits; how many requests needed raw actions."""
     job = Job(bench.document, bench.definitions, logs.versions, bench.storage, months, folder, buckets, split_rows, portraits=False)
-    raw = read_actions(bench.spark, bench.storage, paths_of(logs, range(len(logs.days))), kept_columns(bench.document, bench.definitions))
+    raw = actions_of(bench, logs, range(len(logs.days)))
     written = write_stages(bench.spark.read.parquet(bench.storage.address(requests)), raw, job)
     return sum(written.short.values())
 
@@ -178,9 +179,8 @@ def growth(bench: Bench) -> None:
         bench.note("growth", f"{what}: requests that needed raw actions", short, "requests")
         if factor <= PLAIN_UP_TO:
             frame = bench.spark.read.parquet(bench.storage.address(requests))
-            raw = read_actions(
-                bench.spark, bench.storage, paths_of(logs, range(len(logs.days))), kept_columns(bench.document, bench.definitions)
-            )
+            files = actions_of(bench, logs, range(len(logs.days)))
+            raw = bench.spark.read.parquet(*map(bench.storage.address, files.paths)).select(*files.schema.names)
             plain = seconds_of(lambda frame=frame, raw=raw: plain_portraits(frame, raw, bench.document.portrait, f"{bench.folder}/plain"))
             bench.note("growth", f"{what}: the plain way, to the portrait", plain, "s")
             if factor == PLAIN_UP_TO:

@@ -20,7 +20,8 @@ from srp_assets.features.aggregation.rows import Floats, integers
 from srp_assets.features.building.files import open_files
 from srp_assets.logs.tables import built_days
 from srp_assets.online.records.digests import digest_of
-from srp_assets.sequences.building.computing import DROPPED, UserActions
+from srp_assets.sequences.building.actions import with_dropped
+from srp_assets.sequences.building.computing import UserActions
 from srp_assets.sequences.declaration import Portrait
 from srp_assets.sequences.places import SequencePlaces
 from srp_assets.sequences.registry import current_builds
@@ -157,7 +158,7 @@ def histories_of(actions: pa.Table, requests: pa.Table, portrait: Portrait, attr
         attributes: nothing is described, but columns belong to some.
     """
     endless = Portrait.model_construct(length=ENDLESS, days=EVER, clock=portrait.clock, logged=0.0)
-    found = UserActions(actions.append_column(DROPPED, pa.array(np.zeros(actions.num_rows, np.int64))), attributes)
+    found = UserActions(with_dropped(actions), attributes)
     events, items = found.table["event_id"], found.table["item_id"]
     users = {user: number for number, user in enumerate(found.users.to_pylist())}
     histories = {}

@@ -10,13 +10,14 @@ from srp_assets.features.declaration.columns import ValueType
 from srp_assets.logs.catalogue import Log
 from srp_assets.logs.registry import LandedFiles
 from srp_assets.logs.stitching.day_files import place_kernel
-from srp_assets.logs.stitching.plan_days import MANIFEST_DDL, collected
 from srp_assets.logs.stitching.plan_stitching import read_log
 from srp_assets.sequences.arrays import lists_of
 from srp_assets.sequences.stages import TEXT_LISTS, TIME_LISTS
 from srp_assets.training.schema import TrainingSchema
 from srp_assets.training.set_files import FOUND, SetFiles, raw_column
 from srp_assets.training.set_sequences import SetSequence
+from srp_assets.warehouse.manifests import MANIFEST_DDL
+from srp_assets.warehouse.plan_tasks import collected
 from srp_assets.warehouse.plan_types import quoted
 from srp_assets.warehouse.storage import Storage
 

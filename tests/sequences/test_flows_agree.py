@@ -16,7 +16,8 @@ from srp_assets.online.consuming.stream import as_stream
 from srp_assets.online.store import Store
 from srp_assets.samples.ranking.serving import sampled_requests, with_repeats
 from srp_assets.samples.ranking.world import RankingWorld
-from srp_assets.sequences.building.computing import DROPPED, Inputs, computed_stages
+from srp_assets.sequences.building.actions import with_dropped
+from srp_assets.sequences.building.computing import Inputs, computed_stages
 from srp_assets.sequences.building.logged import stages_of_portraits
 from srp_assets.sequences.declaration import Document, load_sequences
 from srp_assets.sequences.search.attributes import AttributeIndex
@@ -36,7 +37,7 @@ COLUMNS = ["Invoice", "StockCode", "InvoiceDate", "CustomerID", "Price", "Countr
 def whole(actions: pa.Table) -> pa.Table:
     """Actions of which nothing is left out."""
     known = actions.filter(pc.is_valid(actions["user_id"]))
-    return known.append_column(DROPPED, pa.array(np.zeros(known.num_rows, np.int64)))
+    return with_dropped(known)
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from srp_assets.features.declaration.definitions import Definitions
-from srp_assets.sequences.building.computing import Inputs, computed_stages, short_requests
+from srp_assets.sequences.building.computing import Inputs, UserActions, computed_stages, short_requests
 from srp_assets.sequences.search.attributes import AttributeIndex
 from srp_assets.sequences.search.searching import SearchVectors
 from srp_assets.sequences.stages import STAGE_SCHEMA, check_stages
@@ -36,7 +36,7 @@ def test_what_is_kept_of_months_gives_the_same_or_says_that_it_is_short(small: D
     document, vectors, requests = drawn_document(random), drawn_vectors(random), asked(generated)
     inputs = Inputs(document, AttributeIndex(small, versions_tables(small, generated.versions)), SearchVectors(vectors))
     kept, questions = kept_months(small, generated.events, keep), asked_table(requests)
-    short = short_requests(inputs, kept, questions)
+    short = short_requests(inputs, UserActions(kept, inputs.attributes), questions)
     tables = list(computed_stages(inputs, kept, questions.filter(pa.array(~short))))
     whole = [request for request, is_short in zip(requests, short.tolist(), strict=True) if not is_short]
     found = pa.concat_tables([STAGE_SCHEMA.empty_table(), *tables])
@@ -50,7 +50,10 @@ def test_a_request_is_only_short_where_something_is_missing(small: Definitions) 
     document, requests = drawn_document(Random(5)), asked(generated)
     inputs = Inputs(document, AttributeIndex(small, versions_tables(small, generated.versions)), None)
     questions = asked_table(requests)
-    short = [short_requests(inputs, kept_months(small, generated.events, keep), questions) for keep in (EVERYTHING, 4, 1)]
+    short = [
+        short_requests(inputs, UserActions(kept_months(small, generated.events, keep), inputs.attributes), questions)
+        for keep in (EVERYTHING, 4, 1)
+    ]
     assert not short[0].any()
     assert short[2].any()
     assert np.all(short[1] <= short[2])

@@ -12,7 +12,8 @@ from srp_assets.embeddings.vectors import ItemVectors
 from srp_assets.features.aggregation.rows import integers
 from srp_assets.features.declaration.definitions import Definitions
 from srp_assets.features.reference import Row, first_arrivals
-from srp_assets.sequences.building.computing import CANDIDATES, DROPPED
+from srp_assets.sequences.building.actions import DROPPED
+from srp_assets.sequences.building.computing import CANDIDATES
 from srp_assets.sequences.declaration import Document, check_columns
 from srp_assets.sequences.reference import sequences_of
 from srp_assets.sequences.stages import LISTS

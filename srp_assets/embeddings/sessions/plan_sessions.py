@@ -10,8 +10,9 @@ from srp_assets.embeddings.declaration.model import SessionRules
 from srp_assets.embeddings.sessions.session_files import USER_PREFIX, SequenceFiles
 from srp_assets.logs.catalogue import LogCatalogue
 from srp_assets.logs.plan_tables import built_table
-from srp_assets.logs.stitching.plan_days import MANIFEST_DDL, collected
 from srp_assets.logs.tables import BuiltDay
+from srp_assets.warehouse.manifests import MANIFEST_DDL
+from srp_assets.warehouse.plan_tasks import collected
 from srp_assets.warehouse.plan_types import quoted
 from srp_assets.warehouse.storage import Storage
 

@@ -19,7 +19,8 @@ from srp_assets.embeddings.training.corpus import Corpus, Vocabulary, corpus_of
 from srp_assets.embeddings.training.model_files import read_arrays, write_arrays
 from srp_assets.embeddings.training.sampling import sampler_of
 from srp_assets.embeddings.training.trainer import Told, Trained, Warm, begun, train_epoch
-from srp_assets.logs.stitching.plan_days import MANIFEST_DDL, collected
+from srp_assets.warehouse.manifests import MANIFEST_DDL
+from srp_assets.warehouse.plan_tasks import collected
 from srp_assets.warehouse.storage import Storage
 
 COLUMNS = ["items", "booked", "rejected"]

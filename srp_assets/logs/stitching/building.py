@@ -24,11 +24,11 @@ from srp_assets.logs.schema import TABLES, table_schema
 from srp_assets.logs.spans import DAY, DaySpan, log_spans
 from srp_assets.logs.stitching.day_sessions import OPENING, WITHIN_DAY, ActionFiles
 from srp_assets.logs.stitching.outcomes import OutcomeFiles
-from srp_assets.logs.stitching.plan_days import done
 from srp_assets.logs.stitching.plan_stitching import ROWS_OF_A_TASK, run_pass, task_count
 from srp_assets.logs.stitching.session_chains import ChainJoiner, ChainOrder
 from srp_assets.logs.stitching.tasks import LandedEvents, Pass
 from srp_assets.progress import Progress
+from srp_assets.warehouse.plan_tasks import done
 from srp_assets.warehouse.storage import Storage
 
 if TYPE_CHECKING:

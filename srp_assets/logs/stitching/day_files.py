@@ -3,7 +3,6 @@
 Kernels for `mapInArrow`; what they give are manifests, one JSON text a file. A task that is tried again writes the same names.
 """
 
-import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from datetime import date
@@ -14,13 +13,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from srp_assets.warehouse.build_files import ROW_GROUP_ROWS, run_borders
+from srp_assets.warehouse.manifests import manifests
 from srp_assets.warehouse.schema import TIMESTAMP
 from srp_assets.warehouse.storage import Storage
 
 PLACE = ("_day", "_bucket")
 """The columns that say where a row belongs: a date and the number of a file."""
-
-MANIFEST = pa.schema([pa.field("manifest", pa.string())])
 
 Kernel = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 
@@ -38,12 +36,6 @@ class Place(Protocol):
 def file_path(folder: str, table: str, day: date, bucket: int, part: str = "part") -> str:
     """Where rows of a table's day and bucket lie."""
     return f"{folder}/{table}/day={day.isoformat()}/{part}-{bucket:05d}.parquet"
-
-
-def manifests(rows: Iterable[dict[str, Any]]) -> Iterator[pa.RecordBatch]:
-    """Manifests as a kernel gives them."""
-    texts = [json.dumps(row) for row in rows]
-    yield from pa.table([pa.array(texts, pa.string())], schema=MANIFEST).to_batches()
 
 
 def place_kernel(open_place: Callable[[date, int, ExitStack], Place]) -> Kernel:

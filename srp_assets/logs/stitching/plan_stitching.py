@@ -10,8 +10,8 @@ from pyspark.sql import functions as F
 from srp_assets.logs.catalogue import Log
 from srp_assets.logs.registry import LandedFiles
 from srp_assets.logs.schema import LANDED_AT
-from srp_assets.logs.stitching.plan_days import done
 from srp_assets.logs.stitching.tasks import Handed, LandedEvents, Pass
+from srp_assets.warehouse.plan_tasks import done
 from srp_assets.warehouse.plan_types import SPARK_TYPES, quoted
 from srp_assets.warehouse.storage import Storage
 

@@ -6,8 +6,8 @@
 3. `credit` finds what steps without a trace belong to, and hands them on as the step before does.
 4. `write` writes actions and outcomes of a day and bucket of users.
 
-What is handed on lies in a scratch folder (`crediting/exchange.py`). A task gives manifests; one that is tried again hands on other files,
-and those of the broken one are in no manifest.
+What is handed on lies in a scratch folder (`warehouse/part_files.py`). A task gives manifests; one that is tried again hands on other
+files, and those of the broken one are in no manifest.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -26,13 +26,13 @@ from srp_assets.logs.registry import LandedFiles
 from srp_assets.logs.spans import DAY, DaySpan
 from srp_assets.logs.stitching.crediting.credited import FOLLOWER_SCHEMA, Credited, stitched_schema, touch_schema, touches_of_shown
 from srp_assets.logs.stitching.crediting.events import CLICK, IMPRESSION, log_event_schema, read_events, unified
-from srp_assets.logs.stitching.crediting.exchange import NOWHERE, PartFiles, part_numbers, write_parts
 from srp_assets.logs.stitching.crediting.trace_kernel import TraceKernel, in_order
 from srp_assets.logs.stitching.day_files import as_microseconds
 from srp_assets.logs.stitching.day_sessions import ActionFiles, ActionPlace
 from srp_assets.logs.stitching.outcomes import OutcomeFiles, write_outcomes
 from srp_assets.logs.stitching.session_chains import DAY_MICROSECONDS
 from srp_assets.warehouse.build_files import ROW_GROUP_ROWS
+from srp_assets.warehouse.part_files import NOWHERE, PartFiles, part_numbers, write_parts
 from srp_assets.warehouse.row_hash import EPOCH
 
 Handed = Literal["events", "untraced", "touches", "stitched", "followers"]

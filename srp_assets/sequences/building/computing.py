@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from srp_assets.features.aggregation.rows import Flags, Floats, Integers, encoded, integers, numbers
 from srp_assets.features.times import MICROSECONDS_OF_DAY, days_of
+from srp_assets.sequences.building.actions import DROPPED, newest_first
 from srp_assets.sequences.declaration import Document
 from srp_assets.sequences.search.attributes import ITEM, AttributeIndex, digests_of
 from srp_assets.sequences.search.described import Described
@@ -21,9 +22,6 @@ from srp_assets.sequences.search.requests import candidate_codes, seen
 from srp_assets.sequences.search.searching import PreparedSequence, SearchVectors
 from srp_assets.sequences.search.tables import CATEGORY, COLUMN_OF, OWN_LISTS, Asked, StageRows
 from srp_assets.sequences.stages import STAGE_SCHEMA
-
-DROPPED = "dropped"
-"""How many older actions of the same user and month were left out below this one; 0 for nearly all."""
 
 CANDIDATES = "candidates"
 
@@ -56,7 +54,7 @@ class UserActions:
     def __init__(self, actions: pa.Table, attributes: AttributeIndex) -> None:
         (codes,), self.users = encoded([actions["user_id"]])
         times = integers(actions["event_time"])
-        order = _newest_first(codes, times, actions["event_id"])
+        order = newest_first(codes, times, actions["event_id"])
         self.table = actions.take(pa.array(order))
         self.event_time, self.arrival_time = times[order], integers(actions["arrival_time"])[order]
         self.starts = np.searchsorted(codes[order], np.arange(len(self.users) + 1))
@@ -96,7 +94,11 @@ def computed_stages(inputs: Inputs, actions: pa.Table, requests: pa.Table, portr
         requests: `trace_id`, `user_id`, `as_of`, `candidates` (ids) and the columns of their context.
         portraits: traces whose portrait is written too; None for all.
     """
-    found = UserActions(actions, inputs.attributes)
+    return stages_of(inputs, UserActions(actions, inputs.attributes), requests, portraits)
+
+
+def stages_of(inputs: Inputs, found: UserActions, requests: pa.Table, portraits: Collection[str] | None) -> Iterator[pa.Table]:
+    """The same of actions in order."""
     return searched_stages(inputs, found.described, found.with_lists(), _portraits(inputs, found, requests), requests, portraits)
 
 
@@ -139,15 +141,16 @@ def searched_stages(
         yield rows.table(written)
 
 
-def short_requests(inputs: Inputs, actions: pa.Table, requests: pa.Table) -> Flags:
+def short_requests(inputs: Inputs, found: UserActions, requests: pa.Table) -> Flags:
     """Which requests see less than they should because something is missing in what was kept, shape (requests,)."""
-    found = UserActions(actions, inputs.attributes)
-    if not len(found.dropped):
-        return np.zeros(requests.num_rows, np.bool_)
-    portraits = _portraits(inputs, found, requests)
+    short = np.zeros(requests.num_rows, np.bool_)
     users = _users(found, requests)
-    pairs = zip(users.tolist(), portraits, strict=True)
-    return np.array([user >= 0 and _is_short(inputs, found, user, request.as_of, places) for user, (request, places) in pairs], np.bool_)
+    markers = np.searchsorted(found.dropped, found.starts)
+    places = np.flatnonzero((users >= 0) & (np.diff(markers)[users] > 0)) if len(found.users) else np.zeros(0, np.int64)
+    asking = requests.take(pa.array(places))
+    for place, user, (request, portrait) in zip(places.tolist(), users[places].tolist(), _portraits(inputs, found, asking), strict=True):
+        short[place] = _is_short(inputs, found, user, request.as_of, portrait)
+    return short
 
 
 def _is_short(inputs: Inputs, found: UserActions, user: int, as_of: int, places: Integers) -> bool:
@@ -209,17 +212,3 @@ class _Candidates:
 
     def codes(self, sequence: int, request: int) -> Integers:
         return self._codes[sequence][..., self._offsets[request] : self._offsets[request + 1]]
-
-
-def _newest_first(users: Integers, times: Integers, ids: pa.ChunkedArray) -> Integers:
-    """The order of actions by user, and the newest first; ids are read only where times tie."""
-    order = np.lexsort((-times, users))
-    ties = np.flatnonzero((np.diff(times[order]) == 0) & (np.diff(users[order]) == 0))
-    if len(ties):
-        tied = np.unique(np.concatenate([order[ties], order[ties + 1]]))
-        rank = np.zeros(len(times), np.int64)
-        names = ids.take(pa.array(tied)).to_pylist()
-        for place, number in enumerate(sorted(range(len(tied)), key=names.__getitem__)):
-            rank[tied[number]] = place
-        order = np.lexsort((-rank, -times, users))
-    return np.asarray(order)

@@ -17,12 +17,15 @@ from srp_assets.errors import Conflict
 from srp_assets.features.building.days import days_before, version_files
 from srp_assets.logs.tables import BuiltDay, built_days, landed_log_files
 from srp_assets.progress import Progress
-from srp_assets.sequences.building.columns import kept_columns
-from srp_assets.sequences.building.plan_months import read_actions, write_month
-from srp_assets.sequences.building.plan_requests import asking, requests_of
-from srp_assets.sequences.building.plan_stages import Job, WrittenStages, write_stages
+from srp_assets.sequences.building.actions import ActionFiles, kept_schema
+from srp_assets.sequences.building.columns import USER
+from srp_assets.sequences.building.plan_months import Month, write_month
+from srp_assets.sequences.building.plan_requests import requests_of
+from srp_assets.sequences.building.plan_stages import WrittenStages, write_stages
+from srp_assets.sequences.building.stage_job import Job
 from srp_assets.sequences.places import SequencePlaces, digest_of
 from srp_assets.sequences.registry import SequenceBuild, current_builds, forget_builds, record_builds, retired_builds, served_files
+from srp_assets.warehouse.plan_tasks import rows_of
 from srp_assets.warehouse.registry import last_ingest
 from srp_assets.warehouse.storage import Storage
 
@@ -164,21 +167,29 @@ def _built_month(
     spark: "SparkSession", places: SequencePlaces, month: str, actions: Mapping[str, BuiltDay], reads: str, run_id: str | None
 ) -> SequenceBuild:
     folder = f"months/{month}/{uuid4().hex}"
-    paths = [path for day in actions.values() for path in day.paths]
-    files: tuple[str, ...] = ()
-    rows = dropped = size = 0
-    if paths:
-        try:
-            frame = read_actions(spark, places.features.logs, paths, kept_columns(places.document, places.layout.definitions))
-            kept = write_month(frame, places.sequences, folder, places.keep, places.buckets)
-        except BaseException:
-            places.sequences.delete_tree(folder)
-            raise
-        files, rows, dropped, size = tuple(kept.paths.values()), kept.rows, kept.dropped, kept.bytes
+    paths = tuple(path for day in actions.values() for path in day.paths)
+    read = ActionFiles(places.features.logs, paths, kept_schema(places.document, places.layout.definitions))
+    try:
+        kept = write_month(spark, read, Month(places.sequences, folder, places.keep, places.buckets))
+    except BaseException:
+        places.sequences.delete_tree(folder)
+        raise
     newest = max(day.build_id for day in actions.values())
-    figures = {"dropped": dropped}
-    now = datetime.now(UTC)
-    return SequenceBuild(0, "months", places.identity("months"), month, reads, newest, folder, files, rows, size, figures, now, run_id)
+    return SequenceBuild(
+        build_id=0,
+        table="months",
+        identity=places.identity("months"),
+        period=month,
+        reads=reads,
+        newest_read=newest,
+        folder=folder,
+        files=tuple(kept.paths.values()),
+        rows=kept.rows,
+        bytes=kept.bytes,
+        figures={"dropped": kept.dropped},
+        built_at=datetime.now(UTC),
+        run_id=run_id,
+    )
 
 
 def _stages(
@@ -193,30 +204,30 @@ def _stages(
     """Writes the stages of days of one month below a folder of their own, which stays only if all of it is there."""
     run = f"stages/{uuid4().hex}"
     definitions = places.layout.definitions
-    columns = kept_columns(places.document, definitions)
+    schema = kept_schema(places.document, definitions)
     with engine.connect() as connection:
         versions = version_files(connection, places.features, places.layout, last_ingest(connection))
         requests = requests_of(spark, connection, places, span)
         reached = built_days(connection, "actions", days_before(span[0], places.document.portrait.days), span[-1])
         served = served_files(connection, span[0], span[-1]) if places.portraits == "logged" else {}
-    storage, keep = places.sequences, places.keep
-    own = [path for day, built in reached.items() if day[:7] == span[0][:7] for path in built.paths]
-    everything = [path for built in reached.values() for path in built.paths]
-    folders = list(months)
+    storage, logs = places.sequences, places.features.logs
+    own = tuple(path for day, built in reached.items() if day[:7] == span[0][:7] for path in built.paths)
+    everything = tuple(path for built in reached.values() for path in built.paths)
+    month, asking = f"{run}/month", f"{run}/asking.parquet"
     try:
-        if own:
-            folders.append(f"{run}/month")
-            actions = read_actions(spark, places.features.logs, own, columns)
-            write_month(asking(actions, requests), storage, folders[-1], keep, places.buckets)
+        # Nobody else's actions are looked at.
+        storage.write(asking, rows_of(requests.select(USER).distinct()))
+        write_month(spark, ActionFiles(logs, own, schema), Month(storage, month, places.keep, places.buckets, asking))
         vectors = places.vectors[:2] if places.vectors else None
         logged = [file.path for files in served.values() for file in files]
+        folders = [*months, month]
         job = Job(places.document, definitions, versions, storage, folders, run, places.buckets, places.split_rows, vectors, logged=logged)
-        raw = read_actions(spark, places.features.logs, everything, columns) if everything else None
-        written = write_stages(requests, raw, job)
+        written = write_stages(requests, ActionFiles(logs, everything, schema), job)
     except BaseException:
         storage.delete_tree(run)
         raise
-    storage.delete_tree(f"{run}/month")
+    storage.delete_tree(month)
+    storage.filesystem.delete_file(storage.path(asking))
     return [_day_build(places, day, inputs[day], run, written, run_id) for day in span]
 
 

@@ -1,31 +1,32 @@
-"""What is kept of a month in Spark: the newest actions of each user, by bucket, one file each.
+"""What is kept of a month: the newest actions of each user, by bucket, one file each.
 
-Nearly all users did less in a month than is kept of it: their rows only go to their bucket, and nothing is sorted or collected. Only of
-the few who did more a selection is made, by `max_by(.., k)`: each task keeps so many of its own rows, some tasks merge what several
-kept, one merges these. So a user with millions of actions costs one pass over them, and no task ever holds more than a few portraits.
+Tasks read the files of days in columns, leave out what cannot be among a user's newest, and hand the rest on to the tasks of the buckets
+(`warehouse/part_files.py`), which do the same with what all of them handed on. So a user with millions of actions costs one pass over them,
+and no task ever holds more of him than a few portraits for each file; nothing of a whole history is sorted or collected, and Spark only
+says who does what.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
+from uuid import uuid4
 
 import pyarrow as pa
-import pyarrow.compute as pc
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
+from pyspark.sql import SparkSession
 
-from srp_assets.sequences.building.computing import DROPPED
+from srp_assets.features.aggregation.rows import buckets_of
+from srp_assets.sequences.building.actions import DROPPED, ActionFiles, newest, with_dropped
+from srp_assets.sequences.building.columns import USER
+from srp_assets.warehouse.part_files import PartFiles, write_parts
+from srp_assets.warehouse.plan_tasks import done
 from srp_assets.warehouse.storage import Storage
 
-USER, BUCKET = "user_id", "bucket"
+BYTES_OF_A_TASK = 32_000_000
+"""Of files that one task reads: some hundred megabytes of memory."""
 
-MERGERS = 16
-"""Tasks that merge what the tasks of one user kept before one merges theirs: with thousands of tasks, one alone would hold them all."""
-
-MANIFEST = f"{BUCKET} int, path string, rows bigint, bytes bigint"
-
-Batches = Iterator[pa.RecordBatch]
+LEAST_TASKS = 8
+"""Small months are spread over up to so many tasks: enough for the cores of a laptop."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class KeptMonth:
     """The files of a month.
 
     Args:
-        paths: by bucket.
+        paths: by bucket; one of which nothing is kept has none.
         rows: that are kept.
         dropped: that are not.
         bytes: of all files.
@@ -45,85 +46,74 @@ class KeptMonth:
     bytes: int
 
 
-def write_month(actions: DataFrame, storage: Storage, folder: str, keep: int, buckets: int) -> KeptMonth:
+@dataclass(frozen=True)
+class Month:
+    """What tasks do.
+
+    Args:
+        storage: that is written to.
+        folder: of the files.
+        keep: actions of each user.
+        buckets: how many files.
+        users: file of those whose actions are kept; None for all.
+    """
+
+    storage: Storage
+    folder: str
+    keep: int
+    buckets: int
+    users: str | None = None
+
+    @property
+    def scratch(self) -> str:
+        """Where what is handed on lies."""
+        return f"{self.folder}/scratch"
+
+    def scatter(self, actions: ActionFiles) -> Iterator[dict[str, Any]]:
+        """Hands the newest actions of some files on to their buckets."""
+        users = None if self.users is None else self.storage.read(self.users)[USER].combine_chunks()
+        rows = newest(with_dropped(actions.read(users)), self.keep)
+        path = f"{self.scratch}/{uuid4().hex}.arrow"
+        if write_parts(self.storage, path, rows, buckets_of(rows[USER], self.buckets)):
+            yield {"path": path}
+
+    def gather(self, bucket: int, paths: Sequence[str], schema: pa.Schema) -> Iterator[dict[str, Any]]:
+        """Writes what is kept of the users of a bucket."""
+        with PartFiles(self.storage, paths, schema.append(pa.field(DROPPED, pa.int64()))) as files:
+            rows = newest(files.read(bucket), self.keep)
+        if rows.num_rows:
+            path = path_of(self.folder, bucket)
+            size = self.storage.write(path, rows)
+            dropped = sum(rows[DROPPED].to_pylist())
+            yield {"bucket": bucket, "path": path, "rows": rows.num_rows, "dropped": dropped, "bytes": size}
+
+
+def write_month(spark: SparkSession, actions: ActionFiles, month: Month) -> KeptMonth:
     """Writes the newest actions of each user.
 
     Args:
-        actions: of a month or a part of it, with `user_id` (rows without are left out), `event_time`, `event_id` and what else is kept.
-        storage: that is written to.
-        folder: of the files.
-        keep: how many of each user.
-        buckets: how many files.
+        spark: the session.
+        actions: of a month or a part of it.
+        month: where to, and how much is kept.
+
+    Raises:
+        Unavailable: if Spark cannot finish it.
     """
-    known = actions.where(F.col(USER).isNotNull())
-    heavy = known.groupBy(USER).count().where(F.col("count") > keep).toArrow()
-    dropped = sum(heavy["count"].to_pylist()) - keep * heavy.num_rows
-    rows = known.withColumn(DROPPED, F.lit(0).cast("bigint"))
-    if heavy.num_rows:
-        few = F.broadcast(actions.sparkSession.createDataFrame(heavy))
-        rows = rows.join(few.select(USER), USER, "left_anti").unionByName(newest(known.join(few, USER), keep))
-    written = _write(rows, storage, folder, buckets)
-    return KeptMonth(
-        {row[BUCKET]: row["path"] for row in written}, sum(row["rows"] for row in written), dropped, sum(row["bytes"] for row in written)
-    )
+    try:
+        handed = sorted(row["path"] for row in done(spark, month.scatter, actions.split(tasks_of(actions))))
+        gather = partial(month.gather, paths=handed, schema=actions.schema)
+        written = done(spark, gather, range(month.buckets)) if handed else []
+    finally:
+        month.storage.delete_tree(month.scratch)
+    rows, dropped, size = (sum(row[name] for row in written) for name in ("rows", "dropped", "bytes"))
+    return KeptMonth({row["bucket"]: row["path"] for row in written}, rows, dropped, size)
 
 
-def newest(actions: DataFrame, keep: int) -> DataFrame:
-    """The newest rows of each user, of users who have more, with how many are left out below the oldest of them (`dropped`).
-
-    Args:
-        actions: with `count`, how many the user has.
-        keep: how many of each user.
-    """
-    names = [name for name in actions.columns if name not in (USER, "count")]
-    row, order = F.struct(*names), F.struct("event_time", "event_id")
-    tasks = actions.select(USER, "count", row.alias("row"), order.alias("order"), (F.spark_partition_id() % MERGERS).alias("merger"))
-    first = tasks.groupBy(USER, "count", "merger").agg(F.expr(f"max_by(struct(row, order), order, {keep})").alias("rows"))
-    merged = first.select(USER, "count", F.inline("rows")).groupBy(USER, "count").agg(F.expr(f"max_by(row, order, {keep})").alias("rows"))
-    placed = merged.select(USER, "count", F.posexplode("rows").alias("place", "row"))
-    is_last = F.col("place") == keep - 1
-    return placed.select(USER, "row.*", F.when(is_last, F.col("count") - keep).otherwise(0).cast("bigint").alias(DROPPED))
-
-
-def _write(rows: DataFrame, storage: Storage, folder: str, buckets: int) -> list[dict[str, Any]]:
-    """Brings rows to their buckets and writes each as a file."""
-    bucket = F.pmod(F.crc32(F.col(USER).cast("binary")), F.lit(buckets)).cast("int")
-    by_bucket = rows.withColumn(BUCKET, bucket).repartition(buckets, BUCKET)
-    written: list[dict[str, Any]] = by_bucket.mapInArrow(_writer(storage, folder), MANIFEST).toArrow().to_pylist()
-    return written
-
-
-def _writer(storage: Storage, folder: str) -> Callable[[Batches], Batches]:
-    schema = pa.schema([(BUCKET, pa.int32()), ("path", pa.string()), ("rows", pa.int64()), ("bytes", pa.int64())])
-
-    def write(batches: Batches) -> Batches:
-        counts: dict[int, int] = {}
-        with ExitStack() as open_files:
-            writers = {}
-            for batch in batches:
-                table = pa.Table.from_batches([batch])
-                for bucket in sorted(set(table[BUCKET].to_pylist())):
-                    own = table.filter(pc.equal(table[BUCKET], bucket)).drop_columns([BUCKET])
-                    if bucket not in writers:
-                        writers[bucket] = open_files.enter_context(storage.parquet_writer(path_of(folder, bucket), own.schema))
-                        counts[bucket] = 0
-                    writers[bucket].write_table(own)
-                    counts[bucket] += own.num_rows
-        for bucket, rows in counts.items():
-            path = path_of(folder, bucket)
-            found = {BUCKET: bucket, "path": path, "rows": rows, "bytes": storage.sizes([path])[0]}
-            yield pa.RecordBatch.from_pylist([found], schema=schema)
-
-    return write
+def tasks_of(actions: ActionFiles) -> int:
+    """How many tasks share some files."""
+    return max(LEAST_TASKS, sum(actions.storage.sizes(actions.paths)) // BYTES_OF_A_TASK)
 
 
 def path_of(folder: str, bucket: int) -> str:
     """The file of a bucket."""
     return f"{folder}/bucket={bucket}.parquet"
-
-
-def read_actions(spark: SparkSession, logs: Storage, paths: Sequence[str], columns: Sequence[str]) -> DataFrame:
-    """Built actions with the columns that sequences need; one without a time of arrival arrived when it happened."""
-    frame = spark.read.parquet(*[logs.address(path) for path in paths])
-    arrived = F.coalesce("arrival_time", "event_time").alias("arrival_time")
-    return frame.select(*[arrived if name == "arrival_time" else F.col(f"`{name}`") for name in columns])

@@ -47,11 +47,6 @@ def pairs_of(spark: SparkSession, frames: Sequence[DataFrame]) -> DataFrame:
     return found
 
 
-def asking(actions: DataFrame, requests: DataFrame) -> DataFrame:
-    """The actions of users who ask: nobody else's are looked at."""
-    return actions.join(requests.select("user_id").distinct(), "user_id", "left_semi")
-
-
 def requests_of(spark: SparkSession, connection: Connection, places: SequencePlaces, span: Sequence[str]) -> DataFrame:
     """The requests of days of a month, of all traces that the log of requests names; without such a log, of those that impressions name.
 

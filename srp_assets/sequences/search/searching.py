@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from collections.abc import Sequence as Ordered
 from copy import copy
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from math import log
 
 import numpy as np
@@ -170,8 +170,13 @@ class PreparedSequence:
 def _weights(search: HardSearch, ages: Integers) -> Floats:
     if search.half_life_days is None or not len(ages):
         return np.ones(len(ages))
-    by_age = np.array([decay_weight(age, search.half_life_days) for age in range(int(ages[-1]) + 1)])
-    return by_age[ages]
+    # The oldest is the last one; as many days as a power of two, so that few requests need others.
+    return _weights_by_age(search.half_life_days, 1 << int(ages[-1]).bit_length())[ages]
+
+
+@lru_cache(maxsize=256)
+def _weights_by_age(half_life_days: int, ages: int) -> Floats:
+    return np.array([decay_weight(age, half_life_days) for age in range(ages)])
 
 
 def _session_border(times: Integers, as_of: int, gap_minutes: int) -> int:

@@ -131,13 +131,15 @@ class StageRows:
 
     def _buckets(self, items: pa.Array, lengths: Any) -> pa.Array:
         """The hashed ids, of each row as its sequence declares it."""
-        hashings = [own.hashing if own else None for _, own, _ in self._stages]
+        sequences = {own.name: number for number, own in enumerate(self.document.sequences)}
+        of_row = np.array([-1 if own is None else sequences[own.name] for _, own, _ in self._stages], np.int64)
         found = np.zeros(len(items), np.int64)
         mask = np.ones(len(items), np.bool_)
-        for hashing in {own for own in hashings if own is not None}:
-            own = np.repeat(np.array([one == hashing for one in hashings], np.bool_), lengths)
-            found[own] = hashed(items.filter(pa.array(own)), hashing)
-            mask &= ~own
+        for number, declared in enumerate(self.document.sequences):
+            if declared.hashing is not None:
+                own = np.repeat(of_row == number, lengths)
+                found[own] = hashed(items.filter(pa.array(own)), declared.hashing)
+                mask &= ~own
         return pa.array(found, mask=mask)
 
 

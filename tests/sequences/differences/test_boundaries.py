@@ -11,7 +11,8 @@ from srp_assets.features.declaration.definitions import Definitions
 from srp_assets.online.answering.columns import Request
 from srp_assets.online.store import Store
 from srp_assets.sequences.boundaries import Boundaries, boundary_cases, broken_cases
-from srp_assets.sequences.building.computing import DROPPED, Inputs, computed_stages
+from srp_assets.sequences.building.actions import DROPPED
+from srp_assets.sequences.building.computing import Inputs, computed_stages
 from srp_assets.sequences.declaration import Document
 from srp_assets.sequences.reference import portrait
 from srp_assets.sequences.search.attributes import AttributeIndex

@@ -35,7 +35,7 @@ def write_parts(storage: Storage, path: str, rows: pa.Table, parts: np.ndarray) 
     """Writes rows by their parts; returns how many were written.
 
     Args:
-        storage: the logs' storage.
+        storage: what they lie in.
         path: of the file.
         rows: in any order; that of the rows of a part stays.
         parts: int64, the part of each row, or `NOWHERE`.
@@ -65,7 +65,7 @@ class PartFiles:
     """Files of `write_parts`, open for reading.
 
     Args:
-        storage: the logs' storage.
+        storage: what they lie in.
         paths: of the files.
         schema: of their rows.
     """

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from srp_assets.logs.stitching.crediting.exchange import NOWHERE, PartFiles, part_numbers, write_parts
+from srp_assets.warehouse.part_files import NOWHERE, PartFiles, part_numbers, write_parts
 from srp_assets.warehouse.storage import Storage
 
 SCHEMA = pa.schema([("text", pa.string()), ("number", pa.int64())])

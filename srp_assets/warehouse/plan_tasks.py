@@ -10,11 +10,8 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
 from srp_assets.errors import Unavailable
-from srp_assets.logs.stitching.day_files import manifests
+from srp_assets.warehouse.manifests import MANIFEST_DDL, manifests
 from srp_assets.warehouse.plan_build import cause_of
-
-MANIFEST_DDL = "manifest string"
-
 
 Order = TypeVar("Order")
 
@@ -51,8 +48,17 @@ def collected(written: DataFrame) -> list[dict[str, Any]]:
     Raises:
         Unavailable: if Spark cannot finish it.
     """
+    return [json.loads(text) for text in rows_of(written).column("manifest").to_pylist()]
+
+
+def rows_of(frame: DataFrame) -> pa.Table:
+    """The rows of a frame, which are few.
+
+    Raises:
+        Unavailable: if Spark cannot finish it.
+    """
     try:
-        return [json.loads(text) for text in written.toArrow().column("manifest").to_pylist()]
+        return frame.toArrow()
     except (PySparkException, grpc.RpcError) as error:
         raise Unavailable(
             f"Spark could not build: {cause_of(str(error))}", remedy="build again once that is corrected; the old build stays"
