@@ -57,7 +57,7 @@ if TYPE_CHECKING:
 
 SECTIONS = ("online", "growth", "split", "skew", "recall")
 BUCKETS, SPLIT_ROWS = 8, 5_000
-ACTIONS, QUICK_ACTIONS = 250_000, 50_000
+ACTIONS, QUICK_ACTIONS = 1_000_000, 50_000
 GROWTH, QUICK_GROWTH = (1, 4, 16), (1, 4)
 PLAIN_UP_TO = 4
 ACTIONS_OF_A_REQUEST = 100
@@ -191,7 +191,7 @@ def growth(bench: Bench) -> None:
 
 def split(bench: Bench) -> None:
     """The same work cut in other ways."""
-    logs = write_logs(bench.storage, (QUICK_ACTIONS if bench.quick else ACTIONS) * 2, days=bench.days, seed=6)
+    logs = write_logs(bench.storage, (QUICK_ACTIONS if bench.quick else ACTIONS) // 2, days=bench.days, seed=6)
     requests = asked_requests(bench, logs)
     for buckets, rows in ((2, 5_000), (8, 5_000), (32, 5_000), (8, 200)):
         seconds, _ = both(bench, logs, requests, f"split/{buckets}-{rows}", buckets, rows)
@@ -200,7 +200,7 @@ def split(bench: Bench) -> None:
 
 def skew(bench: Bench) -> None:
     """As many actions with and without a user who has most of them."""
-    events, heavy = (QUICK_ACTIONS * 4, QUICK_ACTIONS * 2) if bench.quick else (ACTIONS * 32, 5_000_000)
+    events, heavy = (QUICK_ACTIONS * 4, QUICK_ACTIONS * 2) if bench.quick else (ACTIONS * 8, 5_000_000)
     found = []
     for name, own in (("even", 0), ("one user has most", heavy)):
         logs = write_logs(bench.storage, events, days=bench.days, heavy_user_events=own, seed=8)

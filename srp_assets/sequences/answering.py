@@ -136,7 +136,7 @@ class SequenceTwin:
             found = self._store.read(known.pointer, keys)
         data = found.values[0] if keys else None
         index = self._index(known, user or "", data or b"")
-        portrait = seen(self.document.portrait, index.order, index.event_time, index.arrival_time, request.as_of)
+        portrait = seen(self.document.portrait, index.order, index.ages, index.arrival_time, request.as_of)
         given = _given(request)
         sequences = {}
         for prepared in index.sequences:

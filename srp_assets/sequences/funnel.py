@@ -161,12 +161,13 @@ def histories_of(actions: pa.Table, requests: pa.Table, portrait: Portrait, attr
     found = UserActions(with_dropped(actions), attributes)
     events, items = found.table["event_id"], found.table["item_id"]
     users = {user: number for number, user in enumerate(found.users.to_pylist())}
+    everything = np.arange(found.table.num_rows)
     histories = {}
     asked = zip(requests["trace_id"].to_pylist(), requests["user_id"].to_pylist(), integers(requests["as_of"]).tolist(), strict=True)
     for trace_id, user_id, as_of in asked:
         if user_id in users:
-            order = np.arange(found.starts[users[user_id]], found.starts[users[user_id] + 1])
-            places = pa.array(seen(endless, order, found.event_time, found.arrival_time, as_of))
+            own = slice(found.starts[users[user_id]], found.starts[users[user_id] + 1])
+            places = pa.array(seen(endless, everything[own], found.ages[own], found.arrival_time, as_of))
             histories[trace_id] = (events.take(places).to_pylist(), items.take(places).to_pylist())
     return histories
 

@@ -57,6 +57,7 @@ class UserActions:
         order = newest_first(codes, times, actions["event_id"])
         self.table = actions.take(pa.array(order))
         self.event_time, self.arrival_time = times[order], integers(actions["arrival_time"])[order]
+        self.ages = -self.event_time
         self.starts = np.searchsorted(codes[order], np.arange(len(self.users) + 1))
         self.dropped = np.flatnonzero(integers(self.table[DROPPED]))
         self.described = Described(self.event_time, self.arrival_time, self._texts, self._numbers, attributes)
@@ -176,8 +177,8 @@ def _portraits(inputs: Inputs, found: UserActions, requests: pa.Table) -> Iterat
     rows = zip(names, users.tolist(), times.tolist(), days.tolist(), strict=True)
     everything = np.arange(found.table.num_rows)
     for (trace_id, user_id), user, as_of, day in rows:
-        own = everything[found.starts[user] : found.starts[user + 1]] if user >= 0 else everything[:0]
-        places = seen(inputs.document.portrait, own, found.event_time, found.arrival_time, as_of)
+        own = slice(found.starts[user], found.starts[user + 1]) if user >= 0 else slice(0)
+        places = seen(inputs.document.portrait, everything[own], found.ages[own], found.arrival_time, as_of)
         yield Asked(trace_id, user_id, as_of, versions[day]), places
 
 

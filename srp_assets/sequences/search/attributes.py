@@ -19,9 +19,6 @@ from srp_assets.features.declaration.model import AttributeSource
 from srp_assets.features.times import MICROSECONDS_OF_DAY
 from srp_assets.online.records.digests import digest_of
 
-DAY_BITS = 20
-"""A million days are 2,800 years."""
-
 ITEM = "item_id"
 
 
@@ -50,10 +47,13 @@ class SourceIndex:
         days = np.maximum(since // MICROSECONDS_OF_DAY, 0)
         own = digests_of(versions[source.key])
         self._keys, ranks = np.unique(own, return_inverse=True)
-        order = np.lexsort((np.arange(len(own)), since, ranks))
-        self._rows = order
-        self._moments = (ranks.astype(np.int64) << DAY_BITS | days)[order]
+        self._rows = np.lexsort((np.arange(len(own)), since, ranks))
+        self._starts = np.searchsorted(ranks[self._rows], np.arange(len(self._keys) + 1))
+        self._days = days[self._rows]
         self._times = np.sort(since)
+        bits = max(1, len(self._keys).bit_length())
+        leading = np.arange(-(1 << bits - 1), (1 << bits - 1) + 1)
+        self._buckets = np.searchsorted(self._keys >> 64 - bits, leading)
 
     def rows(self, keys: Integers, days: Integers | int) -> Integers:
         """The row of the newest version of each key from before a day; -1 for none.
@@ -62,13 +62,11 @@ class SourceIndex:
             keys: digests, shape (rows,).
             days: since 1970, one each or one for all.
         """
-        if not len(self._keys):
-            return np.full(len(keys), -1, np.int64)
-        rank = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
-        found = np.searchsorted(self._moments, rank << DAY_BITS | days) - 1
-        exists = (self._keys[rank] == keys) & (keys != 0) & (found >= 0)
-        exists &= self._moments[found] >> DAY_BITS == rank
-        return np.where(exists, self._rows[found], -1)
+        from srp_assets.sequences.search.version_kernel import newest_before  # numba takes a second to import
+
+        found = np.empty(len(keys), np.int64)
+        newest_before(keys, np.atleast_1d(days), self._keys, self._buckets, self._starts, self._days, self._rows, found)
+        return found
 
     @cached_property
     def texts(self) -> dict[str, Integers]:

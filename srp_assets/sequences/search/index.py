@@ -29,7 +29,8 @@ class PortraitIndex:
         attributes: by which they are described.
         vectors: of items, for soft searches.
 
-    `order` are the places of the actions, the newest first; `event_time` and `arrival_time` are in the order of places.
+    `order` are the places of the actions, the newest first, and `ages` their negated event times; `event_time` and `arrival_time`
+    are in the order of places.
     """
 
     def __init__(self, document: Document, attributes: AttributeIndex, vectors: SearchVectors | None) -> None:
@@ -42,6 +43,7 @@ class PortraitIndex:
         self._data = b""
         self._parts: list[Portrait] = []
         self.order: Integers = np.zeros(0, np.int64)
+        self.ages: Integers = np.zeros(0, np.int64)
         self.described = self._describe([])
         self.sequences = self._prepare(self.described)
 
@@ -58,7 +60,7 @@ class PortraitIndex:
     @property
     def size(self) -> int:
         """Bytes that the index holds beside the portrait itself."""
-        return self.order.nbytes + self.described.size + sum(own.size for own in self.sequences)
+        return self.order.nbytes + self.ages.nbytes + self.described.size + sum(own.size for own in self.sequences)
 
     def take(self, data: bytes) -> None:
         """Brings the index to what a portrait holds now.
@@ -84,6 +86,7 @@ class PortraitIndex:
         prepared = zip(self.sequences, self._prepare(described), strict=True)
         self.sequences = [old.extended(own, self.described) for old, own in prepared]
         self.order = self._merged(np.arange(first + len(part) - 1, first - 1, -1))
+        self.ages = -self.described.event_time[self.order]
 
     def _merged(self, new: Integers) -> Integers:
         """The order of all actions: what is new and what was there, each the newest first."""

@@ -10,23 +10,32 @@ from srp_assets.sequences.declaration import HardSearch, Portrait, Sequence
 from srp_assets.sequences.search.attributes import ITEM, AttributeIndex
 
 
-def seen(declared: Portrait, order: Integers, event_time: Integers, arrival_time: Integers, as_of: int) -> Integers:
+def seen(declared: Portrait, order: Integers, ages: Integers, arrival_time: Integers, as_of: int) -> Integers:
     """The portrait of a request: places of the newest actions that it sees, the newest first.
 
     Args:
         declared: how long and how far back it is, and which clock counts.
         order: places of the actions of the user, the newest first.
-        event_time: of all actions, microseconds.
+        ages: their event times in that order, negated: they rise.
         arrival_time: of all actions, microseconds.
         as_of: of the request, microseconds.
     """
-    rising = event_time[order][::-1]
     first_day = as_of // MICROSECONDS_OF_DAY - declared.days
-    oldest, newest = np.searchsorted(rising, [first_day * MICROSECONDS_OF_DAY, as_of])
-    places = order[len(order) - newest : len(order) - oldest]
-    if declared.clock == "as_arrived":
-        places = places[arrival_time[places] < as_of]
-    return places[: declared.length]
+    newest, oldest = np.searchsorted(ages, [-as_of, -first_day * MICROSECONDS_OF_DAY], side="right")
+    places = order[newest:oldest]
+    return places[: declared.length] if declared.clock == "as_happened" else _arrived(places, arrival_time, as_of, declared.length)
+
+
+def _arrived(places: Integers, arrival_time: Integers, as_of: int, length: int) -> Integers:
+    """The first places that had arrived; of millions of actions no more are looked at than it takes."""
+    found, missing = [], length
+    for start in range(0, len(places), 2 * length):
+        part = places[start : start + 2 * length]
+        found.append(part[arrival_time[part] < as_of][:missing])
+        missing -= len(found[-1])
+        if not missing:
+            break
+    return np.concatenate(found) if found else places
 
 
 def candidate_codes(sequence: Sequence, attributes: AttributeIndex, given: Callable[[str], Integers], days: Integers | int) -> Integers:
