@@ -93,18 +93,15 @@ def _pieces(user: str, times: Integers, cells: Integers, portrait: Portrait, mos
         enough = np.flatnonzero(known >= portrait.length)
         window = day - portrait.days
         first = max(window, int(event_day[enough[0]])) if len(enough) else window
-        begin, end = first * MICROSECONDS_OF_DAY, int(times[days == day].max())
-
-        def held(since: int, day: int = day) -> int:
-            return int(rows[(event_day >= since) & (event_day <= day)].sum())
-
-        # A later request needs nothing older than an earlier one.
-        if current is not None and held(current.begin // MICROSECONDS_OF_DAY) <= most:
-            current = Piece(user, current.begin, end, current.first_day, day, held(current.begin // MICROSECONDS_OF_DAY))
-        else:
-            if current is not None:
-                yield current
-            current = Piece(user, begin, end, day, day, held(first))
+        end, until = int(times[days == day].max()), event_day <= day
+        if current is not None:
+            # A later request needs nothing older than an earlier one.
+            whole = int(rows[until & (event_day >= current.begin // MICROSECONDS_OF_DAY)].sum())
+            if whole <= most:
+                current = replace(current, end=end, last_day=day, rows=whole)
+                continue
+            yield current
+        current = Piece(user, first * MICROSECONDS_OF_DAY, end, day, day, int(rows[until & (event_day >= first)].sum()))
     if current is not None:
         yield current
 
