@@ -87,20 +87,31 @@ def _list_members(codes: Any, rows: Any, wanted: Any, slots: Any, wanted_slots: 
         members: filled with places in `rows`, one code after the other.
         begins: filled with where those of each code begin; zeros before.
     """
-    ordered = np.sort(wanted)
-    keys = np.empty(ordered.shape[0], np.int64)
-    size = 0
-    for code in ordered:
-        if code != 0 and (size == 0 or keys[size - 1] != code):
-            keys[size] = code
-            size += 1
-    keys = keys[:size]
+    # Codes are digests, spread evenly: a table of twice their number finds one at once, where a binary search takes eight steps.
+    size = 2
+    while size < 2 * wanted.shape[0]:
+        size *= 2
+    keys = np.zeros(size, np.int64)
+    numbers = np.empty(size, np.int64)
+    count = 0
     for place in range(wanted.shape[0]):
-        wanted_slots[place] = _slot(keys, wanted[place])
+        found = _found(keys, wanted[place])
+        if wanted[place] == 0:
+            wanted_slots[place] = -1
+        elif keys[found] == 0:
+            keys[found], numbers[found] = wanted[place], count
+            wanted_slots[place] = count
+            count += 1
+        else:
+            wanted_slots[place] = numbers[found]
     for place in range(rows.shape[0]):
-        slots[place] = _slot(keys, codes[rows[place]])
-        if slots[place] >= 0:
-            begins[slots[place] + 1] += 1
+        code = codes[rows[place]]
+        slots[place] = -1
+        if code != 0:
+            found = _found(keys, code)
+            if keys[found] != 0:
+                slots[place] = numbers[found]
+                begins[numbers[found] + 1] += 1
     for number in range(begins.shape[0] - 1):
         begins[number + 1] += begins[number]
     heads = begins.copy()
@@ -111,16 +122,12 @@ def _list_members(codes: Any, rows: Any, wanted: Any, slots: Any, wanted_slots: 
 
 
 @kernel
-def _slot(keys: Any, code: int) -> int:
-    """The place of a code among sorted ones; -1 for none."""
-    first, end = 0, keys.shape[0]
-    while first < end:
-        half = (first + end) // 2
-        if keys[half] < code:
-            first = half + 1
-        else:
-            end = half
-    return first if first < keys.shape[0] and keys[first] == code else -1
+def _found(keys: Any, code: int) -> int:
+    """The place of a code in a table of them, or the free one that it would get; zeros are free."""
+    place = code & (keys.shape[0] - 1)
+    while keys[place] != 0 and keys[place] != code:
+        place = (place + 1) & (keys.shape[0] - 1)
+    return place
 
 
 @kernel

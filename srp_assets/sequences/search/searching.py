@@ -196,7 +196,10 @@ def _all_hold(conditions: Ordered[Condition], types: Types, texts: Texts, number
 def _holds(condition: Condition, is_number: bool, texts: Texts, numbers: Numbers) -> Flags:
     name = condition.column
     if condition.test in ("in", "not_in"):
-        among = np.isin(texts(name), [digest_of(value) for value in condition.values])
+        own = texts(name)
+        among = np.zeros(len(own), np.bool_)
+        for value in condition.values:
+            among |= own == digest_of(value)
         return among if condition.test == "in" else ~among
     if condition.value is not None:
         values = numbers(name)
