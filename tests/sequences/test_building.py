@@ -213,3 +213,11 @@ def lost_newest(rows: pa.Table) -> tuple[str, pa.Table]:
     longest = max(portraits, key=lambda row: len(row["event_id"]))
     assert len(longest["event_id"]) > 1
     return longest["trace_id"], pa.Table.from_pylist([longest | {name: longest[name][1:] for name in LISTS}], STAGE_SCHEMA)
+
+
+def test_a_day_without_requests_is_built_empty(home: Home, spark: "SparkSession") -> None:
+    asking = {str(row["as_of"].date()) for row in home.requests}
+    quiet = next(day for day in home.days if day not in asking)
+    (build,) = bring_up_to_date(spark, home.engine, home.places, [quiet])
+    assert (build.rows, build.files, build.figures["requests"]) == (0, (), 0)
+    assert bring_up_to_date(spark, home.engine, home.places, [quiet], only_changed=True) == [build]
